@@ -1,0 +1,65 @@
+package upstream
+
+import (
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Result is what asking for one job gives: a [*Job] or an [*Error].
+type Result interface{ result() }
+
+// Job is the Job Info object of the cielo24 job API.
+//
+// Pointers are nil and lists are empty where upstream gave null or nothing:
+// a job that is not that far yet has no dates, length, difficulty or targets.
+// A Job may be shared between requests: nobody writes to it after it was decoded.
+type Job struct {
+	ID   string  `json:"JobId"`
+	Name *string `json:"JobName"`
+	// MediaLengthSeconds is the length of the media in seconds.
+	MediaLengthSeconds *float64 `json:"MediaLengthSeconds"`
+	// ExternalID is the caller's own name for the job; upstream spells it
+	// ExternalID or ExternalId.
+	ExternalID     *string        `json:"ExternalID"`
+	Priority       *Priority      `json:"Priority"`
+	Fidelity       *Fidelity      `json:"Fidelity"`
+	Status         JobStatus      `json:"JobStatus"`
+	Difficulty     *JobDifficulty `json:"JobDifficulty"`
+	SourceLanguage *string        `json:"SourceLanguage"`
+	TargetLanguage *string        `json:"TargetLanguage"`
+	// The dates have microseconds and are read as UTC where upstream names no zone.
+	CreationDate      *time.Time     `json:"CreationDate"`
+	AuthorizationDate *time.Time     `json:"AuthorizationDate"`
+	StartDate         *time.Time     `json:"StartDate"`
+	DueDate           *time.Time     `json:"DueDate"`
+	CompletedDate     *time.Time     `json:"CompletedDate"`
+	ReturnDate        *time.Time     `json:"ReturnDate"`
+	ReturnTargets     []ReturnTarget `json:"ReturnTargets"`
+	Options           []JobOption    `json:"Options"`
+}
+
+func (*Job) result() {}
+
+// IsEntity marks a Job as a thing that other systems refer to by its id.
+func (*Job) IsEntity() {}
+
+// ReturnTarget is one place that the finished work is sent to.
+// Upstream maps a target's name to its settings or to a list of them: each
+// entry of such a list is a ReturnTarget of its own.
+type ReturnTarget struct {
+	// Kind is the target's name upstream, such as "url".
+	Kind string
+	// CallbackURL is the callback_url of the settings, nil where they have none.
+	// It may carry credentials: it is data for the caller and never logged.
+	CallbackURL *string
+	// Settings is what upstream gave, as JSON; {} where it gave null.
+	Settings jsontext.Value
+}
+
+// JobOption is one of a job's processing options.
+type JobOption struct {
+	Name string
+	// Value is what upstream gave, as JSON; {} where it gave null.
+	Value jsontext.Value
+}

@@ -1,0 +1,83 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// refusal is the typed error for an answer that is not 200. A 4xx with the
+// documented error object is what that object says; else the status decides,
+// whatever the body.
+func refusal(token, id string, status int, body []byte) *Error {
+	documented := status >= 400 && status < 500 && status != http.StatusTooManyRequests
+	if documented {
+		if e := documentedError(token, id, body); e != nil {
+			e.Status = status
+			return e
+		}
+	}
+	errorType, comment := statusError(status)
+	e := failure(token, id, errorType, comment, nil)
+	e.Status = status
+	return e
+}
+
+// documentedError reads {"ErrorType", "ErrorComment"}; nil where the body is not that.
+func documentedError(token, id string, body []byte) *Error {
+	refused, err := unmarshal[struct {
+		Type    string `json:"ErrorType"`
+		Comment string `json:"ErrorComment"`
+	}](body)
+	if err != nil || refused.Type == "" {
+		return nil
+	}
+	upstreamType := scrub(refused.Type, token, id)
+	known, ok := errorTypes[ErrorType(refused.Type)]
+	if !ok {
+		known = Unrecognized
+	}
+	comment := scrub(refused.Comment, token, id)
+	if comment == "" {
+		comment = "The job API refused this job and gave no reason."
+	}
+	return &Error{Type: known, Comment: comment, JobID: id, UpstreamType: &upstreamType}
+}
+
+// statusError is the table for answers that carry no documented error.
+func statusError(status int) (ErrorType, string) {
+	switch {
+	case status == http.StatusUnauthorized:
+		return BadAPIToken, "The job API does not accept the token (status 401). Log in again for a new one."
+	case status == http.StatusForbidden:
+		return AccountUnprivileged, "The job API does not let this account see the job (status 403). Ask with another account's token."
+	case status == http.StatusTooManyRequests:
+		return RateLimited, "The job API takes no more requests for now (status 429). Ask again later, and less often."
+	case status == http.StatusRequestTimeout:
+		return Timeout, "The job API gave up waiting (status 408). Ask again in a moment."
+	case status >= 500:
+		return Unavailable, fmt.Sprintf("The job API is failing (status %d). Ask again in a moment.", status)
+	case status >= 300 && status < 400:
+		return Malformed, fmt.Sprintf("The job API answered with a redirect (status %d), which is not followed. Check --upstream-url.", status)
+	default:
+		return Malformed, fmt.Sprintf("The job API answered with status %d and no documented error. Check --upstream-url.", status)
+	}
+}
+
+// malformed is the error for a 200 that is not a whole job.
+func malformed(token, id string, cause error) *Error {
+	e := failure(token, id, Malformed,
+		"The job API's answer is not a complete job. Ask again; if it stays so, tell the API's operator.", cause)
+	e.Status = http.StatusOK
+	return e
+}
+
+// failure is an error that this client found itself. The cause's text may hold
+// bytes that upstream sent, so it is kept as scrubbed text only.
+func failure(token, id string, errorType ErrorType, comment string, cause error) *Error {
+	e := &Error{Type: errorType, Comment: comment, JobID: id}
+	if cause != nil {
+		e.cause = errors.New(scrub(cause.Error(), token, id))
+	}
+	return e
+}
