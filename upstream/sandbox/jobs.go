@@ -1,0 +1,66 @@
+package sandbox
+
+import (
+	"embed"
+	"time"
+)
+
+// Description says which job an id is.
+type Description struct {
+	// ID is the job's id, 32 lower-case hex digits.
+	ID string
+	// About is what the job shows, in one line.
+	About string
+}
+
+// Jobs lists every job that the sandbox holds, the documented one first. The caller may change the slice.
+func Jobs() []Description {
+	list := make([]Description, 0, len(jobs))
+	for _, job := range jobs {
+		list = append(list, job.Description)
+	}
+	return list
+}
+
+type job struct {
+	Description
+	// body is the job's Job Info at a moment, for a server started at another.
+	body func(started, now time.Time) []byte
+}
+
+var jobs = []job{
+	still(DocumentedJobID, "documented_job.json", "the documented job, byte for byte as published"),
+	still(ExampleRequestJobID, "documented_job.json", "the id in the documented request: the same body"),
+	still("10000000000000000000000000000001", "jobs/authorizing.json", "Authorizing"),
+	still("10000000000000000000000000000002", "jobs/pending.json", "Pending, an older body: ExternalId, no difficulty"),
+	still("10000000000000000000000000000003", "jobs/in_process.json", "In Process, with options that have labels"),
+	still("10000000000000000000000000000004", "jobs/reviewing.json", "Reviewing, difficult, to be translated"),
+	still("10000000000000000000000000000005", "jobs/media_failure.json", "Media Failure"),
+	still("10000000000000000000000000000006", "jobs/complete.json", "Complete, its callback URL holds a password"),
+	still("20000000000000000000000000000001", "jobs/nulls.json", "every optional field is null"),
+	still("20000000000000000000000000000002", "jobs/unknown.json", "values and return targets that are not documented"),
+	moves("30000000000000000000000000000001", 30*time.Second, "life_of_30_seconds", "moves: one life takes 30 seconds"),
+	moves("30000000000000000000000000000002", 2*time.Minute, "life_of_2_minutes", "moves: one life takes 2 minutes"),
+	moves("30000000000000000000000000000003", 10*time.Minute, "life_of_10_minutes", "moves: one life takes 10 minutes"),
+}
+
+//go:embed documented_job.json jobs
+var files embed.FS
+
+// still is a job that never changes: its file is its answer, served as it is. The documented body is not strict JSON
+// (it has a comma too many), so no file is decoded and encoded again.
+func still(id, file, about string) job {
+	body, err := files.ReadFile(file)
+	if err != nil {
+		panic("sandbox: " + err.Error()) // at program start, so no test run can miss it
+	}
+	return job{Description{id, about}, func(_, _ time.Time) []byte { return body }}
+}
+
+// moves is a job that goes through the statuses: Authorizing, Pending, In Process, Reviewing, Complete, at last with
+// its return; and in every other life Media Failure after In Process.
+func moves(id string, length time.Duration, name, about string) job {
+	return job{Description{id, about}, func(started, now time.Time) []byte {
+		return encode(liveAt(length, started, now).info(id, name))
+	}}
+}

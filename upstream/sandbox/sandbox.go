@@ -1,0 +1,69 @@
+// Package sandbox is the cielo24 job API as a small HTTP server: JobGraph runs and is tested on it without an account.
+//
+// It answers GET /api/job/info as published at https://cielo24.readthedocs.io/en/latest/job_control/job_info.html:
+// the same parameters, bodies, statuses and errors. It knows one token and the jobs that [Jobs] lists.
+package sandbox
+
+import (
+	"net/http"
+	"time"
+)
+
+// What the published example uses. The example request asks for one job and the example response shows another; the
+// sandbox answers both ids with that response.
+const (
+	// Token is the only token that the sandbox accepts. It never expires here; upstream's do after an hour without use.
+	Token = "7ca5dc5c7cce449fb0fff719307e8f5f"
+	// DocumentedJobID is the job in the example response.
+	DocumentedJobID = "d4fb871e07514304b23131b45f8caa1f"
+	// ExampleRequestJobID is the job that the example request asks for.
+	ExampleRequestJobID = "64bea283eff6475ea6596027a6ba0929"
+)
+
+const infoPath = "/api/job/info"
+
+// Options are the sandbox's settings. The zero value is ready to use.
+type Options struct {
+	// Now is the clock that the moving jobs live by, called by many requests at once; nil means time.Now.
+	Now func() time.Time
+}
+
+// New returns the job API. It keeps nothing between requests and starts no goroutine.
+//
+// The moving jobs' first lives begin at this call, not at a fixed date: whoever starts the program and looks soon sees
+// even the slowest of them from its beginning.
+func New(opts Options) http.Handler {
+	now := opts.Now
+	if now == nil {
+		now = time.Now
+	}
+	return &server{now: now, started: now()}
+}
+
+type server struct {
+	now     func() time.Time
+	started time.Time
+}
+
+// ServeHTTP compares the path by itself: http.ServeMux would answer //api/job/info with a redirect that repeats the
+// query, token included.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != infoPath:
+		fail(w, http.StatusNotFound, invalidQuery("This server answers GET "+infoPath+" and nothing else."))
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		fail(w, http.StatusMethodNotAllowed, invalidQuery("Ask for "+infoPath+" with GET."))
+	default:
+		s.info(w, r)
+	}
+}
+
+func (s *server) info(w http.ResponseWriter, r *http.Request) {
+	job, fault := find(r.URL.RawQuery)
+	if fault != nil {
+		fail(w, http.StatusBadRequest, fault)
+		return
+	}
+	answer(w, http.StatusOK, job.body(s.started, s.now()))
+}
