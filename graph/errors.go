@@ -1,0 +1,93 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/upstream"
+)
+
+// The values of extensions.code, beside gqlgen's GRAPHQL_PARSE_FAILED and
+// GRAPHQL_VALIDATION_FAILED. An error at a federation reference has its
+// [upstream.ErrorType] there.
+const (
+	codeBadUserInput = "BAD_USER_INPUT"
+	codeInternal     = "INTERNAL_SERVER_ERROR"
+)
+
+const representationForm = `Send objects like {"__typename": "Job", "id": "HEX"}.`
+
+// publicError is what a client may read of an error.
+type publicError struct {
+	code    string
+	message string
+	// retryable is shown where it is known.
+	retryable *bool
+}
+
+func (e *publicError) Error() string { return e.message }
+
+func tooManyIDs(got, most int) error {
+	return &publicError{code: codeBadUserInput,
+		message: fmt.Sprintf("%d ids were asked in one field, %d are allowed. Ask in several operations.", got, most)}
+}
+
+// referenceError tells a gateway why a reference has no job.
+func referenceError(e *upstream.Error) error {
+	if e.JobID == "" {
+		return &publicError{code: string(upstream.InvalidQuery),
+			message: "The representation is not a reference to a Job. " + representationForm}
+	}
+	retryable := e.Retryable()
+	return &publicError{code: string(e.Type), message: e.Comment, retryable: &retryable}
+}
+
+// presentError is the one place where errors become a client's. What is neither
+// GraphQL's own nor a publicError is logged whole and masked.
+func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		var public *publicError
+		if errors.As(err, &public) {
+			shown := located(ctx, err, public.message)
+			shown.Extensions = map[string]any{"code": public.code}
+			if public.retryable != nil {
+				shown.Extensions["retryable"] = *public.retryable
+			}
+			return shown
+		}
+		var own *gqlerror.Error
+		if errors.As(err, &own) && own.Extensions["code"] != nil {
+			return own
+		}
+		switch {
+		case ctx.Err() != nil:
+			logger.DebugContext(ctx, "the caller left", "error", err)
+		default:
+			logger.ErrorContext(ctx, "operation failed", "error", err)
+		}
+		shown := located(ctx, err, "Internal server error. Try again; if it stays so, tell the operator of this server.")
+		shown.Extensions = map[string]any{"code": codeInternal}
+		return shown
+	}
+}
+
+// located gives the message the path and the position that gqlgen knows.
+func located(ctx context.Context, err error, message string) *gqlerror.Error {
+	shown := &gqlerror.Error{Message: message, Path: graphql.GetPath(ctx)}
+	var known *gqlerror.Error
+	if errors.As(err, &known) {
+		shown.Path, shown.Locations = known.Path, known.Locations
+	}
+	return shown
+}
+
+// recovered makes a panic an error that presentError masks.
+func recovered(_ context.Context, value any) error {
+	return &panicError{value, debug.Stack()}
+}

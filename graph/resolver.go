@@ -1,0 +1,8 @@
+// Package graph serves GraphQL over the job API: the data's way is HTTP ->
+// operation -> resolver -> loader -> upstream client.
+package graph
+
+// Resolver is the root of the resolvers in *.resolvers.go.
+type Resolver struct {
+	maxIDs int
+}
