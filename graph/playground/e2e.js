@@ -1,0 +1,218 @@
+// Tries the playground of a running JobGraph in Chromium, as a person would:
+//
+//	node e2e.js http://localhost:8080/ [--screenshot FILE]
+//
+// The server must speak to the embedded sandbox. CHROMIUM names the browser if it is not at
+// /usr/bin/chromium. Ends with 0, or with 1 and one line that says what is wrong.
+import assert from 'node:assert/strict';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+
+// The token of the job API's documentation, which the sandbox takes.
+const token = '7ca5dc5c7cce449fb0fff719307e8f5f';
+
+// Each tab's title, and what its answer must hold.
+const tabs = {
+  Jobs({ data }) {
+    const [documented, missing] = data.job;
+    assert.equal(data.job.length, 4, 'an answer for each id');
+    assert.equal(documented.name, 'example_job');
+    assert.equal(documented.status, 'COMPLETE');
+    assert.equal(documented.returnTargets.length, 2, 'both return targets');
+    assert.equal(missing.__typename, 'ApiError');
+    assert.equal(missing.type, 'ITEM_NOT_FOUND');
+    assert.deepEqual(data.job.slice(2).map((job) => job.status), ['IN_PROCESS', 'MEDIA_FAILURE']);
+  },
+  Federation({ data }) {
+    const [documented, missing] = data._entities;
+    assert.equal(documented.name, 'example_job');
+    assert.equal(missing, null, 'a job that does not exist is null');
+  },
+};
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { screenshot: { type: 'string' } },
+});
+if (positionals.length !== 1 || !URL.canParse(positionals[0])) fail('usage: node e2e.js URL [--screenshot FILE]');
+const base = new URL(positionals[0]);
+
+let step = 'start Chromium';
+try {
+  const browser = await launch();
+  try {
+    await tryAt(browser, { width: 1280, height: 800 }, flags.screenshot);
+    await tryAt(browser, { width: 390, height: 844 });
+  } finally {
+    await browser.close();
+  }
+} catch (error) {
+  fail(`playground: ${step}: ${error.message.replace(/\s+/g, ' ').slice(0, 500)}`);
+}
+
+function launch() {
+  const switches = '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run ' +
+    '--disable-background-networking --disable-component-update --disable-sync';
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: switches.split(' ') });
+}
+
+async function tryAt(browser, viewport, screenshot) {
+  const size = `${viewport.width}x${viewport.height}`;
+  const at = (name) => { step = `${size}: ${name}`; };
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const seen = watch(context, page);
+
+  at('open');
+  await open(page);
+  assert.equal(await page.title(), 'JobGraph');
+  assert.deepEqual(await page.getByRole('tab').allInnerTexts(), Object.keys(tabs), 'the tabs');
+  for (const [title, check] of Object.entries(tabs)) {
+    at(`the tab ${title}`);
+    await page.getByRole('tab', { name: title }).click();
+    check(await play(page));
+    await assertReadable(page);
+    if (screenshot && title === 'Jobs') await shoot(page, screenshot);
+  }
+  at('the documentation');
+  await tryDocumentation(page);
+  at('the explorer');
+  await tryExplorer(page);
+  at('the headers');
+  await tryHeaders(page);
+  at('what the browser reports');
+  assert.deepEqual(seen.complaints, []);
+  assert.deepEqual(seen.requests.filter((url) => new URL(url).host !== base.host), [], 'requests to other hosts');
+  console.log(`${size}: works; ${seen.requests.length} requests, all to ${base.host}`);
+  await context.close();
+}
+
+// watch collects every request, and everything that the browser complains about.
+function watch(context, page) {
+  const seen = { requests: [], complaints: [] };
+  context.on('request', (request) => {
+    if (!/^(data|blob):/.test(request.url())) seen.requests.push(request.url());
+  });
+  page.on('websocket', (socket) => seen.requests.push(socket.url()));
+  page.on('pageerror', (error) => seen.complaints.push(error.message));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) seen.complaints.push(message.text());
+  });
+  page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (event) => {
+      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  return seen;
+}
+
+async function open(page) {
+  const response = await page.goto(base.href);
+  assert.equal(response.status(), 200, 'the page');
+  await ready(page);
+}
+
+// ready waits for the editors and for the schema, without which the explorer has nothing to show.
+async function ready(page) {
+  await page.locator('.graphiql-query-editor .view-line').first().waitFor();
+  await page.locator('.graphiql-response .monaco-editor').waitFor();
+  await page.getByRole('button', { name: /^Re-fetch GraphQL schema/, disabled: false }).waitFor();
+}
+
+// play runs the open tab and gives the answer that the response editor holds.
+async function play(page) {
+  await page.waitForFunction(settled);
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  await page.waitForFunction(holds, ['response.json', '{']);
+  const answer = JSON.parse(await page.evaluate(text, 'response.json'));
+  assert.ok(answer.data, `no data: ${JSON.stringify(answer)}`);
+  return answer;
+}
+
+// text runs in the page and reads an editor whole: only the lines in view are elements.
+function text(name) {
+  const models = globalThis.__MONACO.editor.getModels();
+  return models.find((model) => model.uri.path.endsWith(name)).getValue();
+}
+
+// holds runs in the page too.
+function holds([name, part]) {
+  const models = globalThis.__MONACO.editor.getModels();
+  return models.find((model) => model.uri.path.endsWith(name)).getValue().includes(part);
+}
+
+// settled runs in the page as well. GraphiQL takes 100 ms to notice a change of the query, more
+// slowly than this script and faster than a person; then it stores it.
+function settled() {
+  const models = globalThis.__MONACO.editor.getModels();
+  const query = models.find((model) => model.uri.path.endsWith('operation.graphql')).getValue();
+  return localStorage.getItem('jobgraph:graphiql:query') === query;
+}
+
+// assertReadable looks for the answer on the screen, and for red lines below the query.
+async function assertReadable(page) {
+  const response = page.locator('.graphiql-response');
+  await response.getByText('example_job').first().waitFor();
+  const { width, height } = await response.boundingBox();
+  assert.ok(width >= 300 && height >= 300, `the answer has ${width}x${height} pixels`);
+  const mistakes = await page.evaluate(() => {
+    const marked = globalThis.__MONACO.editor.getModelMarkers({});
+    return marked.filter(({ severity }) => severity > 4).map(({ message }) => message);
+  });
+  assert.deepEqual(mistakes, [], 'what the editors mark as mistakes');
+}
+
+// shoot waits for the scroll bar to fade and leaves nothing focused or hovered.
+async function shoot(page, path) {
+  await page.mouse.move(0, 0);
+  await page.evaluate(() => document.activeElement.blur());
+  await page.locator('.graphiql-response .scrollbar.vertical.visible').waitFor({ state: 'detached' });
+  await page.screenshot({ path, animations: 'disabled' });
+}
+
+async function tryDocumentation(page) {
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  const pane = page.locator('.graphiql-plugin');
+  await pane.getByText('JobResult', { exact: true }).click();
+  await pane.getByText('ApiError', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Hide Documentation Explorer' }).click();
+}
+
+async function tryExplorer(page) {
+  await page.getByRole('button', { name: 'Show GraphiQL Explorer' }).click();
+  await page.locator('.graphiql-plugin').getByText('difficulty', { exact: true }).click();
+  await page.waitForFunction(holds, ['operation.graphql', 'difficulty']);
+  await page.getByRole('button', { name: 'Hide GraphiQL Explorer' }).click();
+}
+
+// tryHeaders sends a token and sees to it that the browser forgets it.
+async function tryHeaders(page) {
+  await page.getByRole('button', { name: 'Headers', exact: true }).click();
+  await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-line').first().click();
+  await page.keyboard.press('ControlOrMeta+A');
+  await page.keyboard.insertText(`{"Authorization": "Bearer ${token}"}`);
+  await page.keyboard.press('ControlOrMeta+Shift+End'); // What the editor closed by itself.
+  await page.keyboard.press('Delete');
+  await page.waitForFunction(holds, ['request-headers.json', token]);
+  assert.equal(await authorization(page), `Bearer ${token}`, 'the header is sent');
+
+  await page.reload();
+  await ready(page);
+  const stored = await page.evaluate(() => JSON.stringify(localStorage));
+  assert.ok(stored.includes('jobgraph:'), 'the tabs are kept over a reload');
+  assert.ok(!stored.includes(token), 'the token is not stored');
+  assert.ok(!(await page.evaluate(text, 'request-headers.json')).includes(token), 'the token is gone');
+  assert.equal(await authorization(page), undefined, 'no header is sent');
+}
+
+// authorization plays the open tab and gives the header that its request carried.
+async function authorization(page) {
+  const [request] = await Promise.all([page.waitForRequest('**/graphql'), play(page)]);
+  return (await request.allHeaders()).authorization;
+}
+
+function fail(line) {
+  console.error(line);
+  process.exit(1);
+}

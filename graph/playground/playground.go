@@ -1,0 +1,148 @@
+// Package playground serves GraphiQL, the page in which a person tries queries.
+//
+// The page is built with Vite from the sources in this folder, and the built files are embedded:
+// neither the program nor a browser needs anything from another host. After a change to the
+// sources, this command, run in this folder, rebuilds them into dist (Node 20.19 or newer):
+//
+//	npm ci && npm run build
+//
+// And this one tells whether dist is what the sources build:
+//
+//	npm ci && npm run check
+package playground
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The "all:" takes names along that begin with an underscore, as a bundler's may.
+//
+//go:embed all:dist
+var dist embed.FS
+
+// A file is one built file, kept compressed: nearly every client takes it that way.
+type file struct {
+	gzipped     []byte
+	contentType string
+	hash        string
+}
+
+// Handler serves the playground: its page at / and what the page needs below /assets/. It answers
+// any other path with 404 and any method but GET and HEAD with 405. The page sends its queries to
+// /graphql of the origin that it was loaded from.
+func Handler() http.Handler {
+	files := readFiles(dist)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setSecurity(w.Header())
+		f, found := files[r.URL.Path]
+		switch {
+		case !found:
+			http.NotFound(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		default:
+			f.serve(w, r)
+		}
+	})
+}
+
+// readFiles gives the built files by the path that each is served at. What is embedded is fixed
+// when the program is built, so an error is a mistake in that build: it panics.
+func readFiles(built fs.FS) map[string]file {
+	files := map[string]file{}
+	err := fs.WalkDir(built, "dist", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		gzipped, err := fs.ReadFile(built, name)
+		if err != nil {
+			return err
+		}
+		hash := sha256.Sum256(gzipped)
+		urlPath := urlPath(name)
+		files[urlPath] = file{gzipped, contentType(urlPath), hex.EncodeToString(hash[:8])}
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	return files
+}
+
+func urlPath(name string) string {
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "dist"), ".gz")
+	if name == "/index.html" {
+		return "/"
+	}
+	return name
+}
+
+// contentType does not ask Go's mime package, whose answers depend on the machine's tables.
+func contentType(urlPath string) string {
+	switch path.Ext(urlPath) {
+	case "":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".ttf":
+		return "font/ttf"
+	case ".md":
+		return "text/markdown; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+// serve leaves HEAD, conditions and ranges to http.ServeContent.
+func (f file) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("Cache-Control", cacheControl(r.URL.Path))
+	h.Set("Vary", "Accept-Encoding")
+	content := f.gzipped
+	if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		h.Set("Content-Encoding", "gzip")
+		h.Set("Etag", `"`+f.hash+`-gzip"`)
+		// ServeContent sets no length for a content that is encoded.
+		h.Set("Content-Length", strconv.Itoa(len(content)))
+	} else {
+		h.Set("Etag", `"`+f.hash+`"`)
+		content = inflate(content)
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// cacheControl keeps for good what has its content's hash in its name, and nothing else.
+func cacheControl(urlPath string) string {
+	if strings.HasPrefix(urlPath, "/assets/") {
+		return "public, max-age=31536000, immutable"
+	}
+	return "no-cache"
+}
+
+func inflate(gzipped []byte) []byte {
+	reader, err := gzip.NewReader(bytes.NewReader(gzipped))
+	if err != nil {
+		panic(err)
+	}
+	content, err := io.ReadAll(reader)
+	if err != nil {
+		panic(err)
+	}
+	return content
+}
