@@ -1,0 +1,71 @@
+package admin
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the program's Prometheus metrics. No label holds anything that a
+// caller wrote. It is an upstream.Observer.
+type Metrics struct {
+	registry          *prometheus.Registry
+	operations        *prometheus.HistogramVec
+	upstreamCalls     *prometheus.HistogramVec
+	upstreamInFlight  prometheus.Gauge
+	unrecognizedEnums *prometheus.CounterVec
+}
+
+// NewMetrics returns metrics in a registry of their own, the Go runtime's among them.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "jobgraph_operation_seconds",
+			Help:    "GraphQL answers by outcome: OK, or extensions.code of the first error.",
+			Buckets: prometheus.DefBuckets,
+		}, []string{"outcome"}),
+		upstreamCalls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "jobgraph_upstream_call_seconds",
+			Help:    "Calls of the job API by outcome: OK, CANCELLED, or an ErrorType of the schema.",
+			Buckets: prometheus.DefBuckets,
+		}, []string{"outcome"}),
+		upstreamInFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "jobgraph_upstream_calls_in_flight",
+			Help: "Calls of the job API that wait or are under way.",
+		}),
+		unrecognizedEnums: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jobgraph_upstream_unrecognized_values_total",
+			Help: "Enum values of the job API that the schema does not know, by the API's field.",
+		}, []string{"field"}),
+	}
+	m.registry.MustRegister(m.operations, m.upstreamCalls, m.upstreamInFlight, m.unrecognizedEnums,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *Metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// OperationDone counts one GraphQL answer.
+func (m *Metrics) OperationDone(outcome string, took time.Duration) {
+	m.operations.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// CallStarted is upstream.Observer's.
+func (m *Metrics) CallStarted() { m.upstreamInFlight.Inc() }
+
+// CallDone is upstream.Observer's.
+func (m *Metrics) CallDone(outcome string, took time.Duration) {
+	m.upstreamInFlight.Dec()
+	m.upstreamCalls.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// UnrecognizedValue is upstream.Observer's.
+func (m *Metrics) UnrecognizedValue(field string) {
+	m.unrecognizedEnums.WithLabelValues(field).Inc()
+}

@@ -1,0 +1,81 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// shutdownTimeout is how long requests in flight may take to finish.
+const shutdownTimeout = 10 * time.Second
+
+// Server is one address and what answers there.
+type Server struct {
+	Listener net.Listener
+	Handler  http.Handler
+	// WriteTimeout bounds a whole answer; 5 min.
+	WriteTimeout time.Duration
+}
+
+// Listen opens the address; name says in an error whose address it is.
+func Listen(name, address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		var failed *net.OpError
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, fmt.Errorf("cannot listen on %q (%s): %w", address, name, err)
+	}
+	return listener, nil
+}
+
+// Serve serves until ctx is done or one of the servers fails. Then the public one
+// finishes what is in flight, and after it those behind it, which it may need.
+func Serve(ctx context.Context, logger *slog.Logger, public Server, behind ...Server) error {
+	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, rest := errgroup.WithContext(rest)
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	context.AfterFunc(rest, leave)
+	for _, server := range behind {
+		group.Go(func() error { return server.serve(rest, logger) })
+	}
+	group.Go(func() error {
+		defer stop()
+		return public.serve(ctx, logger)
+	})
+	return group.Wait()
+}
+
+func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
+	server := &http.Server{
+		Handler:           s.Handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      cmp.Or(s.WriteTimeout, 5*time.Minute),
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		// ctx is done: the requests in flight need a time of their own.
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		closed <- server.Shutdown(patience)
+	})
+	err := server.Serve(s.Listener)
+	if stop() { // Serve failed by itself
+		return err
+	}
+	return <-closed
+}

@@ -1,0 +1,45 @@
+// Package web is the public address: the routes, and the middleware around them.
+package web
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+// Options are what the public address serves. Every field is needed.
+type Options struct {
+	// GraphQL answers at /graphql.
+	GraphQL http.Handler
+	// Playground answers at / and below /assets/.
+	Playground http.Handler
+	// Schema is the text at /schema.graphqls.
+	Schema string
+	// Readiness answers at /readyz.
+	Readiness *Readiness
+	// Logger gets a line for each request.
+	Logger *slog.Logger
+}
+
+// New returns the public address's handler.
+func New(opts Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", opts.GraphQL)
+	mux.Handle("GET /schema.graphqls", text(opts.Schema))
+	mux.Handle("GET /healthz", text("ok\n"))
+	mux.Handle("GET /readyz", opts.Readiness)
+	mux.Handle("/", opts.Playground)
+	return accessLog(opts.Logger, mux)
+}
+
+func text(body string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeText(w, http.StatusOK, body)
+	})
+}
+
+func writeText(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body))
+}

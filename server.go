@@ -1,0 +1,236 @@
+// JobGraph is a GraphQL facade over the cielo24 job API.
+package main
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"jobgraph/graph"
+	"jobgraph/graph/admin"
+	"jobgraph/graph/playground"
+	"jobgraph/graph/web"
+	"jobgraph/upstream"
+	"jobgraph/upstream/sandbox"
+)
+
+//go:generate go tool gqlgen generate
+
+//go:embed schema.graphqls
+var schema string
+
+type commands struct {
+	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the other one is sandbox."`
+	Sandbox sandboxConfig `cmd:"" help:"Serve the embedded job API by itself, to try clients on."`
+}
+
+type serveConfig struct {
+	Listen               string        `env:"JOBGRAPH_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Address of the API and the playground (default ${default})."`
+	AdminListen          string        `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
+	UpstreamURL          string        `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
+	UpstreamToken        string        `env:"JOBGRAPH_UPSTREAM_TOKEN" placeholder:"HEX" help:"API token for callers that send none; none: such callers get BAD_API_TOKEN. The embedded sandbox brings its own."`
+	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job."`
+	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
+	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
+	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
+	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
+	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
+}
+
+type sandboxConfig struct {
+	Listen string `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "jobgraph:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program. It returns when ctx is done and everything has stopped.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var cli commands
+	exited := false
+	parser, err := kong.New(&cli,
+		kong.Name("jobgraph"),
+		kong.Description("A GraphQL facade over the cielo24 job API. Without --upstream-url it runs on an embedded sandbox of that API."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { exited = true }), // after --help
+		kong.Help(help),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case exited:
+		return nil
+	case err != nil:
+		return err
+	case command.Command() == "sandbox":
+		return cli.Sandbox.run(ctx, stdout, stderr)
+	default:
+		return cli.Serve.run(ctx, stdout, stderr)
+	}
+}
+
+// help shows the default command's flags where no command is named.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if ctx.Selected() == nil {
+		serve, err := kong.Trace(ctx.Kong, []string{"serve"})
+		if err != nil {
+			return err
+		}
+		ctx = serve
+	}
+	return kong.DefaultHelpPrinter(options, ctx)
+}
+
+// Validate is called by kong: what is wrong is said at start, in one line.
+func (c *serveConfig) Validate() error {
+	switch {
+	case c.UpstreamTimeout <= 0:
+		return errors.New("--upstream-timeout must be more than 0, such as 10s")
+	case c.UpstreamConcurrency <= 0:
+		return errors.New("--upstream-concurrency must be at least 1")
+	case c.MaxIDs <= 0:
+		return errors.New("--max-ids must be at least 1")
+	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
+		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
+	}
+	return nil
+}
+
+func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
+	logger := c.logger(stderr)
+	log.SetFlags(0)
+	log.SetOutput(upstream.TransportLog(logger))
+	metrics := admin.NewMetrics()
+
+	listener, err := web.Listen("--listen", c.Listen)
+	if err != nil {
+		return err
+	}
+	var behind []web.Server // they outlive the public one, which may need them to finish
+	if c.AdminListen != "" {
+		listener, err := web.Listen("--admin-listen", c.AdminListen)
+		if err != nil {
+			return err
+		}
+		behind = append(behind, web.Server{Listener: listener, Handler: admin.New(metrics)})
+	}
+	upstreamURL, token := c.UpstreamURL, c.UpstreamToken
+	if upstreamURL == "" {
+		listener, err := web.Listen("the embedded sandbox", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		behind = append(behind, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{})})
+		upstreamURL, token = "http://"+listener.Addr().String(), cmp.Or(token, sandbox.Token)
+	}
+
+	client, err := upstream.New(upstreamURL, upstream.Options{
+		Timeout:     c.UpstreamTimeout,
+		Concurrency: c.UpstreamConcurrency,
+		UseProxy:    c.UpstreamProxyFromEnv,
+		Logger:      logger,
+		Observer:    metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("--upstream-url: %w", err)
+	}
+	defer client.Close()
+	readiness := &web.Readiness{}
+	context.AfterFunc(ctx, readiness.Leave)
+	handler := web.New(web.Options{
+		GraphQL: graph.NewHandler(client, graph.Options{
+			MaxIDs:           c.MaxIDs,
+			DefaultToken:     token,
+			Logger:           logger,
+			ObserveOperation: metrics.OperationDone,
+		}),
+		Playground: playground.Handler(),
+		Schema:     schema,
+		Readiness:  readiness,
+		Logger:     logger,
+	})
+	c.announce(stdout, logger, listener.Addr())
+	// An answer may take as long as its slowest job, and then has to be sent.
+	public := web.Server{Listener: listener, Handler: handler, WriteTimeout: c.UpstreamTimeout + 20*time.Second}
+	return web.Serve(ctx, logger, public, behind...)
+}
+
+func (c *serveConfig) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// announce says how to begin: to a person in plain lines, to a machine in one entry.
+func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr) {
+	base := "http://" + localAddress(address)
+	upstreamName := cmp.Or(c.UpstreamURL, "the embedded sandbox")
+	if c.LogFormat == "json" {
+		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "upstream", upstreamName)
+		return
+	}
+	fmt.Fprintf(w, `JobGraph serves
+  playground  %[1]s/
+  GraphQL     %[1]s/graphql
+  upstream    %[2]s
+Try:
+  curl %[1]s/graphql -H 'Content-Type: application/json'%[3]s \
+    -d '{"query": "{ job(ids: [\"%[4]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
+`, base, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
+}
+
+// tokenHint is what the curl example needs beside the query.
+func (c *serveConfig) tokenHint() string {
+	if c.UpstreamURL == "" || c.UpstreamToken != "" {
+		return ""
+	}
+	return " -H 'Authorization: Bearer YOUR_API_TOKEN'"
+}
+
+func (c *sandboxConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
+	listener, err := web.Listen("--listen", c.Listen)
+	if err != nil {
+		return err
+	}
+	base := "http://" + localAddress(listener.Addr())
+	fmt.Fprintf(stdout, "The job API's sandbox serves %s/api/job/info\nJobs:\n", base)
+	for _, job := range sandbox.Jobs() {
+		fmt.Fprintf(stdout, "  %s  %s\n", job.ID, job.About)
+	}
+	fmt.Fprintf(stdout, "Try:\n  curl '%s/api/job/info?v=1&api_token=%s&job_id=%s'\n", base, sandbox.Token, sandbox.ExampleRequestJobID)
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	return web.Serve(ctx, logger, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{})})
+}
+
+// localAddress is how this machine reaches the address: one that listens
+// everywhere is reached at localhost.
+func localAddress(address net.Addr) string {
+	host, port, err := net.SplitHostPort(address.String())
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return address.String()
+}
