@@ -158,3 +158,32 @@ func (b *buffer) String() string {
 	defer b.mu.Unlock()
 	return b.text.String()
 }
+
+// NeedTool gives the path of a tool such as "node", and skips the test where this
+// machine has none.
+func NeedTool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		lacks(t, name+" is not on this machine")
+	}
+	return path
+}
+
+// NeedFile skips the test where the path does not exist; mend says how to get it.
+func NeedFile(t testing.TB, path, mend string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		lacks(t, path+" is missing: "+mend)
+	}
+}
+
+// lacks skips the test, or fails it where JOBGRAPH_REQUIRE_ALL is set, as the
+// gate does.
+func lacks(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("JOBGRAPH_REQUIRE_ALL") != "" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
