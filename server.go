@@ -23,6 +23,7 @@ import (
 	"jobgraph/graph/playground"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
+	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
 )
 
@@ -45,6 +46,9 @@ type serveConfig struct {
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
 	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
+	Cache                bool          `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
+	CacheSettled         time.Duration `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that is complete and was returned (default ${default})."`
+	CacheActive          time.Duration `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
@@ -112,6 +116,8 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--upstream-concurrency must be at least 1")
 	case c.MaxIDs <= 0:
 		return errors.New("--max-ids must be at least 1")
+	case c.CacheSettled <= 0 || c.CacheActive <= 0:
+		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
 	case c.ShutdownDelay < 0:
 		return errors.New("--shutdown-delay must not be less than 0")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
@@ -159,10 +165,16 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return fmt.Errorf("--upstream-url: %w", err)
 	}
 	defer client.Close()
+	var source graph.JobSource = client
+	if c.Cache {
+		kept := cache.New(client, cache.Options{Settled: c.CacheSettled, Active: c.CacheActive})
+		defer kept.Close()
+		source = kept
+	}
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
 	handler := web.New(web.Options{
-		GraphQL: graph.NewHandler(client, graph.Options{
+		GraphQL: graph.NewHandler(source, graph.Options{
 			MaxIDs:           c.MaxIDs,
 			DefaultToken:     token,
 			Logger:           logger,

@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"jobgraph/graph/generated"
+	"jobgraph/upstream/cache"
 )
 
 const (
@@ -62,12 +63,16 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	return withCaller(server, opts.DefaultToken)
 }
 
-// withCaller reads the caller's token and bounds the body.
+// withCaller reads the caller's token and its wish for fresh data, and bounds the body.
 func withCaller(next http.Handler, defaultToken string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		token := bearerToken(r.Header, defaultToken)
-		next.ServeHTTP(w, r.WithContext(withToken(r.Context(), token)))
+		ctx := withToken(r.Context(), token)
+		if wantsFresh(r.Header) {
+			ctx = cache.Fresh(ctx)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
