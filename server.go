@@ -20,6 +20,8 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admin"
+	"jobgraph/graph/guard"
+	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
@@ -44,7 +46,15 @@ type serveConfig struct {
 	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job."`
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
-	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
+	Limits               guard.Limits  `embed:""`
+	MaxBodyBytes         int64         `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`
+	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most operations under way at the same time, subscriptions aside; more get 503 (default ${default})."`
+	Introspection        bool          `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, and what was meant in errors; --introspection=false hides it (default ${default})."`
+	SubgraphSDL          bool          `name:"subgraph-sdl" env:"JOBGRAPH_SUBGRAPH_SDL" help:"Answer a federation gateway's _service in spite of --introspection=false."`
+	Playground           bool          `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
+	GET                  bool          `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
+	CORSOrigin           web.Origins   `name:"cors-origin" env:"JOBGRAPH_CORS_ORIGIN" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com, with commas between; none: no other origin."`
+	TrustedDocuments     string        `env:"JOBGRAPH_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"Run only the documents of this JSON manifest (Apollo's, Relay's or graphql-codegen's); none: any document."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }
@@ -109,12 +119,14 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--upstream-timeout must be more than 0, such as 10s")
 	case c.UpstreamConcurrency <= 0:
 		return errors.New("--upstream-concurrency must be at least 1")
-	case c.MaxIDs <= 0:
-		return errors.New("--max-ids must be at least 1")
+	case c.MaxBodyBytes <= 0:
+		return errors.New("--max-body-bytes must be at least 1")
+	case c.MaxInflight <= 0:
+		return errors.New("--max-inflight must be at least 1")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
-	return nil
+	return cmp.Or(c.Limits.Validate(), c.CORSOrigin.Validate())
 }
 
 func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
@@ -122,18 +134,24 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log.SetFlags(0)
 	log.SetOutput(upstream.TransportLog(logger))
 	metrics := admin.NewMetrics()
+	documents, err := c.trustedDocuments()
+	if err != nil {
+		return err
+	}
 
 	listener, err := web.Listen("--listen", c.Listen)
 	if err != nil {
 		return err
 	}
 	var behind []web.Server // they outlive the public one, which may need them to finish
+	adminAddress := "none"
 	if c.AdminListen != "" {
 		listener, err := web.Listen("--admin-listen", c.AdminListen)
 		if err != nil {
 			return err
 		}
 		behind = append(behind, web.Server{Listener: listener, Handler: admin.New(metrics)})
+		adminAddress = "http://" + localAddress(listener.Addr())
 	}
 	upstreamURL, token := c.UpstreamURL, c.UpstreamToken
 	if upstreamURL == "" {
@@ -158,22 +176,45 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	defer client.Close()
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
-	handler := web.New(web.Options{
+	options := web.Options{
 		GraphQL: graph.NewHandler(client, graph.Options{
-			MaxIDs:           c.MaxIDs,
+			Limits:           c.Limits,
+			MaxBodyBytes:     c.MaxBodyBytes,
+			MaxInflight:      c.MaxInflight,
+			HideSchema:       !c.Introspection,
+			SubgraphSDL:      c.SubgraphSDL,
+			DisableGET:       !c.GET,
+			TrustedDocuments: documents,
 			DefaultToken:     token,
 			Logger:           logger,
 			ObserveOperation: metrics.OperationDone,
 		}),
-		Playground: playground.Handler(),
-		Schema:     schema,
-		Readiness:  readiness,
-		Logger:     logger,
-	})
-	c.announce(stdout, logger, listener.Addr())
+		Origins:   c.CORSOrigin,
+		Readiness: readiness,
+		Logger:    logger,
+	}
+	if c.Playground {
+		options.Playground = playground.Handler()
+	}
+	if c.Introspection {
+		options.Schema = schema
+	}
+	c.announce(stdout, logger, listener.Addr(), adminAddress)
 	// An answer may take as long as its slowest job, and then has to be sent.
-	public := web.Server{Listener: listener, Handler: handler, WriteTimeout: c.UpstreamTimeout + 20*time.Second}
+	public := web.Server{Listener: listener, Handler: web.New(options), WriteTimeout: c.UpstreamTimeout + 20*time.Second}
 	return web.Serve(ctx, logger, public, behind...)
+}
+
+// trustedDocuments are nil where any document is run.
+func (c *serveConfig) trustedDocuments() (map[string]string, error) {
+	if c.TrustedDocuments == "" {
+		return nil, nil
+	}
+	documents, err := persisted.ReadManifest(c.TrustedDocuments)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-documents: %w", err)
+	}
+	return documents, nil
 }
 
 func (c *serveConfig) logger(w io.Writer) *slog.Logger {
@@ -185,21 +226,26 @@ func (c *serveConfig) logger(w io.Writer) *slog.Logger {
 }
 
 // announce says how to begin: to a person in plain lines, to a machine in one entry.
-func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr) {
+func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr, adminAddress string) {
 	base := "http://" + localAddress(address)
 	upstreamName := cmp.Or(c.UpstreamURL, "the embedded sandbox")
+	playgroundAddress := "none"
+	if c.Playground {
+		playgroundAddress = base + "/"
+	}
 	if c.LogFormat == "json" {
-		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "upstream", upstreamName)
+		logger.Info("JobGraph serves", "playground", playgroundAddress, "graphql", base+"/graphql", "upstream", upstreamName, "admin", adminAddress)
 		return
 	}
 	fmt.Fprintf(w, `JobGraph serves
-  playground  %[1]s/
+  playground  %[6]s
   GraphQL     %[1]s/graphql
   upstream    %[2]s
+  admin       %[5]s
 Try:
   curl %[1]s/graphql -H 'Content-Type: application/json'%[3]s \
     -d '{"query": "{ job(ids: [\"%[4]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
-`, base, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
+`, base, upstreamName, c.tokenHint(), sandbox.DocumentedJobID, adminAddress, playgroundAddress)
 }
 
 // tokenHint is what the curl example needs beside the query.
