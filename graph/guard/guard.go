@@ -48,6 +48,7 @@ func New(schema *ast.Schema, opts Options) *Guard {
 		sizes:  newSizes(schema),
 		documents: otter.Must(&otter.Options[string, *document]{
 			MaximumWeight: maxDocumentBytes,
+			Executor:      func(work func()) { work() }, // no goroutine of its own
 			Weigher:       func(text string, d *document) uint32 { return d.weight(text) },
 		}),
 	}

@@ -39,6 +39,7 @@ var _ graphql.OperationParameterMutator = (*Documents)(nil)
 func Automatic() *Documents {
 	return &Documents{registered: otter.Must(&otter.Options[string, string]{
 		MaximumWeight: maxTextBytes,
+		Executor:      func(work func()) { work() }, // no goroutine of its own
 		Weigher:       func(hash, text string) uint32 { return uint32(len(hash) + len(text)) },
 	})}
 }

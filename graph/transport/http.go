@@ -9,6 +9,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
 )
 
 // HTTP answers POST and GET, and tells every other request what is wrong with it.
@@ -66,19 +67,32 @@ func (h HTTP) execute(a answer, params *graphql.RawParams) {
 	}
 	defer leave()
 	operation, failures := a.exec.CreateOperationContext(a.r.Context(), params)
-	if len(failures) > 0 {
-		a.fail(operation, failures)
-		return
-	}
-	switch kind := operation.Operation.Operation; {
-	case a.r.Method == http.MethodGet && kind != ast.Query:
+	switch {
+	case a.r.Method == http.MethodGet && !isQuery(operation, params):
 		a.refuse(*wrongMethod("POST"))
-	case kind == ast.Subscription:
+	case len(failures) > 0:
+		a.fail(operation, failures)
+	case operation.Operation.Operation == ast.Subscription:
 		a.refuse(needsStream)
 	default:
 		responses, ctx := a.exec.DispatchOperation(a.r.Context(), operation)
 		a.write(http.StatusOK, responses(ctx))
 	}
+}
+
+// isQuery says whether GET may run this. An operation that could not be created is
+// read once more: that a mutation came by GET is to be told before what else is wrong
+// with it. The length of a URL bounds what that costs.
+func isQuery(created *graphql.OperationContext, params *graphql.RawParams) bool {
+	operation := created.Operation
+	if operation == nil {
+		document, err := parser.ParseQuery(&ast.Source{Input: params.Query})
+		if err != nil {
+			return true
+		}
+		operation = document.Operations.ForName(params.OperationName)
+	}
+	return operation == nil || operation.Operation == ast.Query
 }
 
 func (h HTTP) recovered(a answer) {
