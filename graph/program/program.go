@@ -4,6 +4,7 @@ package program
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Program is one running program.
@@ -139,4 +141,21 @@ func (p *Program) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.output.String()
+}
+
+// Refuse runs the program with arguments that it must not start with, and gives
+// what it says.
+func Refuse(t testing.TB, args ...string) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	output, err := exec.CommandContext(ctx, path, append([]string{"--listen=127.0.0.1:0", "--admin-listen="}, args...)...).CombinedOutput()
+	if err == nil || ctx.Err() != nil {
+		t.Errorf("the program started with %q: %v\n%s", args, ctx.Err(), output)
+	}
+	return string(output)
 }
