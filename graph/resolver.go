@@ -3,6 +3,4 @@
 package graph
 
 // Resolver is the root of the resolvers in *.resolvers.go.
-type Resolver struct {
-	maxIDs int
-}
+type Resolver struct{}

@@ -82,8 +82,10 @@ func (p *Program) read(stdout io.Reader, announced chan<- struct{}) {
 			case !strings.HasPrefix(word, "http://"):
 			case i > 0 && words[i-1] == "metrics":
 				p.AdminURL = strings.TrimSuffix(word, "/metrics")
-			case p.URL == "":
-				p.URL = strings.TrimSuffix(strings.TrimSuffix(word, "/api/job/info"), "/")
+			case i > 0 && words[i-1] == "GraphQL":
+				p.URL = strings.TrimSuffix(word, "/graphql")
+			case strings.HasSuffix(word, "/api/job/info"):
+				p.URL = strings.TrimSuffix(word, "/api/job/info")
 			}
 		}
 	}
@@ -105,6 +107,9 @@ func (p *Program) Stop() error {
 	}
 }
 
+// PID is the process's number, for what it used of the machine.
+func (p *Program) PID() int { return p.command.Process.Pid }
+
 // Log is what the program has logged so far.
 func (p *Program) Log() string { return p.stderr.String() }
 
@@ -123,6 +128,26 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 		}
 	}
 	return command
+}
+
+// Refuse runs the program with settings that it must not start with, and gives
+// what it says: exit code 1 and one line.
+func Refuse(t testing.TB, args ...string) string {
+	t.Helper()
+	command := Command(t, args...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	hung := time.AfterFunc(Patience, func() { _ = command.Process.Kill() })
+	defer hung.Stop()
+	err := command.Run()
+	if code := command.ProcessState.ExitCode(); err == nil || code != 1 {
+		t.Errorf("%q: exit code %d\n%s", args, code, &stderr)
+	}
+	said, rest, _ := strings.Cut(stderr.String(), "\n")
+	if !strings.HasPrefix(said, "jobgraph: ") || rest != "" {
+		t.Errorf("%q: not one line of its own:\n%s", args, &stderr)
+	}
+	return said
 }
 
 // build builds the program once a test binary, to a path that the next run of the
