@@ -14,9 +14,9 @@ type measure struct {
 
 // An operationMeasure is what one of the text's operations asks for.
 type operationMeasure struct {
-	depth, introspectionDepth int
-	introspections            int
-	roots                     []root
+	depth                                   int
+	introspectionDepth, introspectionFields int
+	roots                                   []root
 }
 
 // A root is one field at the top of an operation.
@@ -125,7 +125,7 @@ func (w *walker) roots(into *operationMeasure, set ast.SelectionSet, at map[stri
 func (w *walker) root(into *operationMeasure, field *ast.Field, at map[string]int) {
 	below := w.selection(field.SelectionSet)
 	if field.Name == "__schema" || field.Name == "__type" {
-		into.introspections++
+		into.introspectionFields = add(into.introspectionFields, below.fields)
 		into.introspectionDepth = max(into.introspectionDepth, add(below.depth, 1))
 	} else {
 		into.depth = max(into.depth, add(below.depth, 1))
