@@ -100,6 +100,7 @@ func attacks() []attack {
 		{"directives on variables", query("query ($a: ID" + strings.Repeat(" @aa", 60) + ") { __typename }"), 400, complexity},
 		{"depth", query(strings.Repeat("{a", 300) + strings.Repeat("}", 300)), 400, complexity},
 		{"depth of 11", query(strings.Repeat("{a", 11) + strings.Repeat("}", 11)), 400, complexity},
+		{"depth by GET", get(strings.Repeat("{a", 300) + strings.Repeat("}", 300)), 400, complexity},
 		{"aliases", query("{" + each(31, " a%d: __typename") + "}"), 400, complexity},
 		{"aliases in fragments", query("{ ...f } fragment f on Query {" + each(31, " a%d: __typename") + "}"), 400, complexity},
 		{"repeated fields", query("{" + strings.Repeat(" __typename", 990) + "}"), 400, complexity},

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,10 @@ func build() (string, error) {
 			built.err = fmt.Errorf("find the module: %w", err)
 			return
 		}
+		module := string(bytes.TrimSpace(root))
+		if built.err = lookAt(module); built.err != nil {
+			return
+		}
 		folder, err := os.MkdirTemp("", "jobgraph")
 		if err != nil {
 			built.err = err
@@ -50,12 +55,27 @@ func build() (string, error) {
 		}
 		built.path = filepath.Join(folder, "jobgraph")
 		command := exec.Command("go", "build", "-o", built.path, ".")
-		command.Dir = string(bytes.TrimSpace(root))
+		command.Dir = module
 		if output, err := command.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("build the program: %w\n%s", err, output)
 		}
 	})
 	return built.path, built.err
+}
+
+// lookAt looks at every file that the program may be built of, so that go test does
+// not take a result from its cache that is older than one of them.
+func lookAt(module string) error {
+	return filepath.WalkDir(module, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		_, err = os.Stat(path)
+		return err
+	})
 }
 
 // Main runs a test binary and removes what was built: call it from TestMain.
