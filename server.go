@@ -135,7 +135,7 @@ func (c *serveConfig) Validate() error {
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
-	return cmp.Or(c.Limits.Validate(), c.CORSOrigin.Validate())
+	return c.Limits.Validate()
 }
 
 func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -175,7 +176,9 @@ func TestOperationsInFlightAreBounded(t *testing.T) {
 	go func() { first <- do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
 	<-asked
 
+	start := time.Now()
 	answer := do(t, query("{ __typename }")(p.URL))
+	t.Logf("refused in %v", time.Since(start))
 	assert.Equal(t, 503, answer.status)
 	assert.Equal(t, "1", answer.header.Get("Retry-After"))
 	assert.Equal(t, "OVERLOADED", answer.code())

@@ -8,15 +8,16 @@ type measure struct {
 	directives int
 	// introspects and asksSDL say whether the text asks for the schema.
 	introspects, asksSDL bool
-	nodes                int
-	operations           map[*ast.OperationDefinition]*operationMeasure
+	// nodes is about how many nodes the document's tree has.
+	nodes      int
+	operations map[*ast.OperationDefinition]*operationMeasure
 }
 
 // An operationMeasure is what one of the text's operations asks for.
 type operationMeasure struct {
-	depth, introspectionDepth int
-	introspections            int
-	roots                     []root
+	depth                                   int
+	introspectionDepth, introspectionFields int
+	roots                                   []root
 }
 
 // A root is one field at the top of an operation.
@@ -61,7 +62,7 @@ func measureDocument(document *ast.QueryDocument, sizes sizes) *measure {
 		w.count(operation.SelectionSet, operation.Directives)
 		for _, variable := range operation.VariableDefinitions {
 			w.total.directives += len(variable.Directives)
-			w.total.nodes++
+			w.total.nodes += 1 + valueNodes(variable.DefaultValue)
 		}
 		measured := &operationMeasure{}
 		w.roots(measured, operation.SelectionSet, map[string]int{}, map[string]bool{})
@@ -93,7 +94,9 @@ func (w *walker) count(set ast.SelectionSet, directives ast.DirectiveList) {
 			case "_service":
 				w.total.asksSDL = true
 			}
-			w.total.nodes += 2 * len(selection.Arguments)
+			for _, argument := range selection.Arguments {
+				w.total.nodes += 1 + valueNodes(argument.Value)
+			}
 			w.count(selection.SelectionSet, selection.Directives)
 		case *ast.InlineFragment:
 			w.count(selection.SelectionSet, selection.Directives)
@@ -101,6 +104,18 @@ func (w *walker) count(set ast.SelectionSet, directives ast.DirectiveList) {
 			w.total.directives += len(selection.Directives)
 		}
 	}
+}
+
+// valueNodes is how many nodes a value's tree has.
+func valueNodes(value *ast.Value) int {
+	if value == nil {
+		return 0
+	}
+	nodes := 1
+	for _, child := range value.Children {
+		nodes += valueNodes(child.Value)
+	}
+	return nodes
 }
 
 // roots collects an operation's top as execution does: through fragments, each
@@ -125,7 +140,7 @@ func (w *walker) roots(into *operationMeasure, set ast.SelectionSet, at map[stri
 func (w *walker) root(into *operationMeasure, field *ast.Field, at map[string]int) {
 	below := w.selection(field.SelectionSet)
 	if field.Name == "__schema" || field.Name == "__type" {
-		into.introspections++
+		into.introspectionFields = add(into.introspectionFields, below.fields)
 		into.introspectionDepth = max(into.introspectionDepth, add(below.depth, 1))
 	} else {
 		into.depth = max(into.depth, add(below.depth, 1))

@@ -58,25 +58,35 @@ func (h HTTP) read(r *http.Request) (*graphql.RawParams, *refusal) {
 	}
 }
 
+// execute runs the operation. Only a whole request counts as in flight, and only until
+// its answer is known: a slow sender or reader takes nobody's place.
 func (h HTTP) execute(a answer, params *graphql.RawParams) {
-	// Only whole requests count as in flight: a slow sender takes nobody's place.
 	leave, admitted := h.Admission.enter(a.r.Context())
 	if !admitted {
 		a.refuse(overloaded)
 		return
 	}
-	defer leave()
+	send := func() func() {
+		defer leave()
+		return run(a, params)
+	}()
+	send()
+}
+
+// run gives what sends the answer.
+func run(a answer, params *graphql.RawParams) (send func()) {
 	operation, failures := a.exec.CreateOperationContext(a.r.Context(), params)
 	switch {
 	case a.r.Method == http.MethodGet && !isQuery(operation, params):
-		a.refuse(*wrongMethod("POST"))
+		return func() { a.refuse(*wrongMethod("POST")) }
 	case len(failures) > 0:
-		a.fail(operation, failures)
+		return func() { a.fail(operation, failures) }
 	case operation.Operation.Operation == ast.Subscription:
-		a.refuse(needsStream)
+		return func() { a.refuse(needsStream) }
 	default:
 		responses, ctx := a.exec.DispatchOperation(a.r.Context(), operation)
-		a.write(http.StatusOK, responses(ctx))
+		response := responses(ctx)
+		return func() { a.write(http.StatusOK, response) }
 	}
 }
 

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,14 +14,14 @@ import (
 // answers, such as "https://app.example.com"; "*" is any. None: no other origin.
 type Origins []string
 
-// Validate is called at start.
+// Validate is called at start, by kong.
 func (o Origins) Validate() error {
 	for _, origin := range o {
 		address, err := url.Parse(origin)
 		plain := err == nil && (address.Scheme == "https" || address.Scheme == "http") && address.Host != "" &&
 			origin == address.Scheme+"://"+address.Host
 		if origin != "*" && !plain {
-			return fmt.Errorf("--cors-origin takes origins such as https://app.example.com: a scheme, a host, and nothing after it")
+			return errors.New("an origin is a scheme and a host with nothing after it, such as https://app.example.com")
 		}
 	}
 	return nil
