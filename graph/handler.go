@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"jobgraph/graph/generated"
+	"jobgraph/upstream"
 )
 
 const (
@@ -52,8 +53,10 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	server.SetRecoverFunc(recovered)
 	server.Use(extension.Introspection{})
 	server.Use(references{})
-	// A loader for each operation: a connection may carry many.
+	// A loader for each operation: a connection may carry many. Operations take
+	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+		ctx = upstream.WithCaller(ctx)
 		return next(withLoader(ctx, newLoader(source, tokenFrom(ctx))))
 	})
 	if opts.ObserveOperation != nil {
