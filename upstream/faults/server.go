@@ -29,17 +29,18 @@ type Server struct {
 // NewServer listens on 127.0.0.1. fault says what goes wrong with an id, nil
 // where nothing does; it is called by many connections at once.
 func NewServer(fault func(id string) *Fault) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return NewServerAt("127.0.0.1:0", fault)
+}
+
+// NewServerAt is NewServer at an address, such as that of one that was closed.
+func NewServerAt(address string, fault func(id string) *Fault) (*Server, error) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return serve(listener, fault), nil
-}
-
-func serve(listener net.Listener, fault func(id string) *Fault) *Server {
 	s := &Server{listener: listener, fault: fault, conns: map[net.Conn]bool{}, asked: map[string]int{}}
 	s.ended.Go(s.accept)
-	return s
+	return s, nil
 }
 
 // Addr is host:port.
