@@ -29,6 +29,8 @@ type publicError struct {
 	message string
 	// retryable is shown where it is known.
 	retryable *bool
+	// retryAfter is in seconds.
+	retryAfter *int
 }
 
 func (e *publicError) Error() string { return e.message }
@@ -40,7 +42,8 @@ func referenceError(e *upstream.Error) error {
 			message: "The representation is not a reference to a Job. " + representationForm}
 	}
 	retryable := e.Retryable()
-	return &publicError{code: string(e.Type), message: e.Comment, retryable: &retryable}
+	return &publicError{code: string(e.Type), message: e.Comment,
+		retryable: &retryable, retryAfter: e.RetryAfterSeconds()}
 }
 
 // presentError is the one place where errors become a client's. What is neither
@@ -53,6 +56,9 @@ func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
 			shown.Extensions = map[string]any{"code": public.code}
 			if public.retryable != nil {
 				shown.Extensions["retryable"] = *public.retryable
+			}
+			if public.retryAfter != nil {
+				shown.Extensions["retryAfterSeconds"] = *public.retryAfter
 			}
 			return shown
 		}
