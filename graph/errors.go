@@ -21,7 +21,8 @@ const (
 	codeInternal     = "INTERNAL_SERVER_ERROR"
 )
 
-const representationForm = `Send objects like {"__typename": "Job", "id": "HEX"}.`
+// representationForm names no type: the schema may be hidden.
+const representationForm = "Send objects with __typename and the fields of the entity's key."
 
 // publicError is what a client may read of an error.
 type publicError struct {
@@ -39,7 +40,7 @@ func (e *publicError) Error() string { return e.message }
 func referenceError(e *upstream.Error) error {
 	if e.JobID == "" {
 		return &publicError{code: string(upstream.InvalidQuery),
-			message: "The representation is not a reference to a Job. " + representationForm}
+			message: "The representation is no reference to an entity of this subgraph. " + representationForm}
 	}
 	retryable := e.Retryable()
 	return &publicError{code: string(e.Type), message: e.Comment,
