@@ -21,12 +21,13 @@ import (
 var quiet = log.New(io.Discard, "", 0)
 
 // TestGoAway has HTTP/2's GOAWAY refuse what is under way, once and always: net/http
-// asks again by itself, with longer and longer pauses, until the attempt's deadline.
+// asks again by itself, with longer and longer pauses, until the attempt's deadline
+// or until it gives up.
 func TestGoAway(t *testing.T) {
 	for _, test := range []struct {
 		times int32
-		want  string
-	}{{1, ""}, {1000, "UPSTREAM_TIMEOUT"}} {
+		want  []string
+	}{{1, []string{""}}, {1000, []string{"UPSTREAM_TIMEOUT", "UPSTREAM_UNAVAILABLE"}}} {
 		t.Run(fmt.Sprintf("%d times", test.times), func(t *testing.T) {
 			var protocol atomic.Int32
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,9 +47,9 @@ func TestGoAway(t *testing.T) {
 			opts.RootCAs.AddCert(server.Certificate())
 			results := newEndpoint(t, newClient(t, server.URL, opts)).jobs(t, oneBad...)
 			for _, r := range results {
-				assert.Equal(t, test.want, r.Type, r)
+				assert.Contains(t, test.want, r.Type, r)
 			}
-			if test.want == "" {
+			if test.times == 1 {
 				assert.EqualValues(t, 2, protocol.Load(), "HTTP's version")
 			}
 		})
