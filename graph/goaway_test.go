@@ -21,11 +21,12 @@ import (
 var quiet = log.New(io.Discard, "", 0)
 
 // TestGoAway has HTTP/2's GOAWAY refuse what is under way, once and always: net/http
-// asks again by itself, with longer and longer pauses, until the attempt's deadline.
+// asks again by itself, with longer and longer pauses, until the attempt's deadline
+// or until it gives up.
 func TestGoAway(t *testing.T) {
 	for _, test := range []struct {
 		times int32
-		want  []string // on a slow machine the connections may run out before the time
+		want  []string
 	}{{1, []string{""}}, {1000, []string{"UPSTREAM_TIMEOUT", "UPSTREAM_UNAVAILABLE"}}} {
 		t.Run(fmt.Sprintf("%d times", test.times), func(t *testing.T) {
 			var protocol atomic.Int32

@@ -183,9 +183,10 @@ func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*
 	return nil, err
 }
 
-// turn waits for a slot, no longer than leaves one attempt its whole time.
+// turn waits for a slot, no longer than leaves one attempt its whole time, but a
+// tenth of the job's time at least.
 func (c *Client) turn(ctx context.Context, token, id string) error {
-	waiting, cancel := context.WithTimeout(ctx, max(c.timeout-c.attempt, time.Millisecond))
+	waiting, cancel := context.WithTimeout(ctx, max(c.timeout-c.attempt, c.timeout/10))
 	defer cancel()
 	switch err := c.slots.take(waiting); {
 	case err == nil:

@@ -68,13 +68,15 @@ func (f *flights) begin(ctx context.Context, key flightKey, call func(context.Co
 // forgotten at once: who comes later must not join what is about to fail.
 func (f *flights) leave(key flightKey, left *flight) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	left.callers--
-	last := left.callers == 0
-	f.mu.Unlock()
-	if last {
-		f.forget(key, left)
-		left.cancel()
+	if left.callers > 0 {
+		return
 	}
+	if f.running[key] == left {
+		delete(f.running, key)
+	}
+	left.cancel()
 }
 
 func (f *flights) forget(key flightKey, gone *flight) {

@@ -254,7 +254,7 @@ type ApiError {
   upstreamType: String
   "Whether the same request may succeed later: ` + "`" + `true` + "`" + ` for every ` + "`" + `UPSTREAM_` + "`" + ` type, ` + "`" + `false` + "`" + ` for what the job API itself refused."
   retryable: Boolean!
-  "How many seconds to wait before asking again, such as ` + "`" + `30` + "`" + `; null where nobody knows. Asking sooner fails at once."
+  "How many seconds to wait before asking again, such as ` + "`" + `30` + "`" + `; null where nobody knows. Asking sooner is of no use."
   retryAfterSeconds: Int
 }
 
