@@ -11,3 +11,6 @@ type JobRepresentation struct {
 
 type Query struct {
 }
+
+type Subscription struct {
+}
