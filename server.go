@@ -57,6 +57,7 @@ type serveConfig struct {
 	MaxConnections       int           `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
 	MaxOperations        int           `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
 	CallbackSecret       string        `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
+	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }
@@ -146,6 +147,8 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--max-operations must be at least 1")
 	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:
 		return errCallbackSecret
+	case c.ShutdownDelay < 0:
+		return errors.New("--shutdown-delay must not be less than 0")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
@@ -218,12 +221,13 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		Wake:           watches.Wake,
 		Logger:         logger,
 	})
-	c.announce(stdout, logger, listener.Addr())
+	c.announce(stdout, logger, listener.Addr(), behind)
 	// An answer may take as long as its slowest job, and then has to be sent.
 	public := web.Server{
 		Listener:     listener,
 		Handler:      handler,
 		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
+		CloseDelay:   c.ShutdownDelay,
 		Leave:        connections.Leave,
 	}
 	return web.Serve(ctx, logger, public, behind...)
@@ -238,21 +242,25 @@ func (c *serveConfig) logger(w io.Writer) *slog.Logger {
 }
 
 // announce says how to begin: to a person in plain lines, to a machine in one entry.
-func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr) {
-	base := "http://" + localAddress(address)
+func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr, behind []web.Server) {
+	base, metrics := "http://"+localAddress(address), "none"
+	if c.AdminListen != "" {
+		metrics = "http://" + localAddress(behind[0].Listener.Addr()) + "/metrics"
+	}
 	upstreamName := cmp.Or(c.UpstreamURL, "the embedded sandbox")
 	if c.LogFormat == "json" {
-		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "upstream", upstreamName)
+		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "metrics", metrics, "upstream", upstreamName)
 		return
 	}
 	fmt.Fprintf(w, `JobGraph serves
   playground  %[1]s/
   GraphQL     %[1]s/graphql
-  upstream    %[2]s
+  metrics     %[2]s
+  upstream    %[3]s
 Try:
-  curl %[1]s/graphql -H 'Content-Type: application/json'%[3]s \
-    -d '{"query": "{ job(ids: [\"%[4]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
-`, base, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
+  curl %[1]s/graphql -H 'Content-Type: application/json'%[4]s \
+    -d '{"query": "{ job(ids: [\"%[5]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
+`, base, metrics, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
 }
 
 // tokenHint is what the curl example needs beside the query.
