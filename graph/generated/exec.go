@@ -193,6 +193,10 @@ type Query {
   ): [JobResult!]!
 }
 
+"""
+What the server tells by itself. Ask over a WebSocket (` + "`" + `graphql-transport-ws` + "`" + `) or
+with the header ` + "`" + `Accept: text/event-stream` + "`" + ` (graphql-sse).
+"""
 type Subscription {
   """
   Several jobs as they change: the state of each job at once, then its new state

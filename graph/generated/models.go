@@ -13,5 +13,7 @@ type JobRepresentation struct {
 type Query struct {
 }
 
+// What the server tells by itself. Ask over a WebSocket (`graphql-transport-ws`) or
+// with the header `Accept: text/event-stream` (graphql-sse).
 type Subscription struct {
 }
