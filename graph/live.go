@@ -39,7 +39,7 @@ func withInitToken(ctx context.Context, payload map[string]any) (context.Context
 		}
 		authorization, ok := value.(string)
 		if !ok {
-			return nil, errors.New("Authorization must be a text such as Bearer HEX")
+			return nil, errors.New("send Authorization as a text such as Bearer HEX")
 		}
 		header := http.Header{"Authorization": {cmp.Or(authorization, "none")}}
 		return withToken(ctx, bearerToken(header, "")), nil

@@ -239,7 +239,7 @@ func TestWebSocketCloseCodes(t *testing.T) {
 		{"init payload", []string{`{"type": "connection_init", "payload": []}`}, 4400, "The payload of connection_init must be an object"},
 		{"ping payload", []string{`{"type": "ping", "payload": 1}`}, 4400, "The payload of ping must be an object"},
 		{"subscribe first", []string{open}, 4401, "Unauthorized"},
-		{"token is a number", []string{`{"type": "connection_init", "payload": {"Authorization": 1}}`}, 4403, "Forbidden: Authorization must be a text such as Bearer HEX"},
+		{"token is a number", []string{`{"type": "connection_init", "payload": {"Authorization": 1}}`}, 4403, "Forbidden: send Authorization as a text such as Bearer HEX"},
 		{"no init", nil, 4408, "Connection initialisation timeout"},
 		{"same id", []string{start, open, open}, 4409, "Subscriber for a already exists"},
 		{"init twice", []string{start, start}, 4429, "Too many initialisation requests"},

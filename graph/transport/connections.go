@@ -84,7 +84,7 @@ func (c *Connections) exit() {
 }
 
 // fromAllowedOrigin is false, and has answered, where a page of another origin asks
-// and allow does not know it: a browser asks such pages' servers for nothing.
+// and allow does not know it. A browser by itself lets every page connect.
 func fromAllowedOrigin(w http.ResponseWriter, r *http.Request, allow func(string) bool) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || allow != nil && allow(origin) {
