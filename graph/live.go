@@ -41,7 +41,7 @@ func withInitToken(ctx context.Context, payload map[string]any) (context.Context
 		if !ok {
 			return nil, errors.New("send Authorization as a text such as Bearer HEX")
 		}
-		header := http.Header{"Authorization": {cmp.Or(authorization, "none")}}
+		header := http.Header{"Authorization": {authorization}}
 		return withToken(ctx, bearerToken(header, "")), nil
 	}
 	return ctx, nil

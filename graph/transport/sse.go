@@ -137,9 +137,9 @@ type stream struct {
 	w  http.ResponseWriter
 }
 
-// start sends the header. The server's own deadlines are for answers that end soon.
+// start sends the header. The server's own deadline for writing is for answers that
+// end soon: send sets a new one each time. That for reading ends with the request.
 func (s *stream) start() {
-	_ = s.conn.SetReadDeadline(time.Time{})
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache, no-store")
