@@ -22,6 +22,8 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admin"
+	"jobgraph/graph/guard"
+	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
 	"jobgraph/graph/transport"
 	"jobgraph/graph/web"
@@ -51,7 +53,6 @@ type serveConfig struct {
 	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job."`
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
-	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
 	PollInterval         time.Duration `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`
 	PollMax              time.Duration `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
 	MaxWatchedJobs       int           `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
@@ -62,6 +63,15 @@ type serveConfig struct {
 	CacheSettled         time.Duration `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that is complete and was returned (default ${default})."`
 	CacheActive          time.Duration `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
+	Limits               guard.Limits  `embed:""`
+	MaxBodyBytes         int64         `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`
+	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most operations under way at the same time, subscriptions aside; more get 503 (default ${default})."`
+	Introspection        bool          `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, and what was meant in errors; --introspection=false hides it (default ${default})."`
+	SubgraphSDL          bool          `name:"subgraph-sdl" env:"JOBGRAPH_SUBGRAPH_SDL" help:"Answer a federation gateway's _service in spite of --introspection=false."`
+	Playground           bool          `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
+	GET                  bool          `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
+	CORSOrigin           web.Origins   `name:"cors-origin" env:"JOBGRAPH_CORS_ORIGIN" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com, with commas between; none: no other origin."`
+	TrustedDocuments     string        `env:"JOBGRAPH_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"Run only the documents of this JSON manifest (Apollo's, Relay's or graphql-codegen's); none: any document."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }
@@ -137,8 +147,6 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--upstream-timeout must be more than 0, such as 10s")
 	case c.UpstreamConcurrency <= 0:
 		return errors.New("--upstream-concurrency must be at least 1")
-	case c.MaxIDs <= 0:
-		return errors.New("--max-ids must be at least 1")
 	case c.PollInterval < 100*time.Millisecond:
 		return errors.New("--poll-interval must be at least 100ms, such as 2s")
 	case c.PollMax < c.PollInterval:
@@ -155,10 +163,14 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
 	case c.ShutdownDelay < 0:
 		return errors.New("--shutdown-delay must not be less than 0")
+	case c.MaxBodyBytes <= 0:
+		return errors.New("--max-body-bytes must be at least 1")
+	case c.MaxInflight <= 0:
+		return errors.New("--max-inflight must be at least 1")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
-	return nil
+	return c.Limits.Validate()
 }
 
 func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
@@ -166,18 +178,24 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log.SetFlags(0)
 	log.SetOutput(upstream.TransportLog(logger))
 	metrics := admin.NewMetrics()
+	documents, err := c.trustedDocuments()
+	if err != nil {
+		return err
+	}
 
 	listener, err := web.Listen("--listen", c.Listen)
 	if err != nil {
 		return err
 	}
 	var behind []web.Server // they outlive the public one, which may need them to finish
+	metricsAddress := "none"
 	if c.AdminListen != "" {
 		listener, err := web.Listen("--admin-listen", c.AdminListen)
 		if err != nil {
 			return err
 		}
 		behind = append(behind, web.Server{Listener: listener, Handler: admin.New(metrics)})
+		metricsAddress = "http://" + localAddress(listener.Addr()) + "/metrics"
 	}
 	upstreamURL, token := c.UpstreamURL, c.UpstreamToken
 	if upstreamURL == "" {
@@ -216,33 +234,57 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	metrics.Watch(watches.Jobs, connections.Open)
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
-	handler := web.New(web.Options{
+	options := web.Options{
 		GraphQL: graph.NewHandler(source, graph.Options{
-			MaxIDs:           c.MaxIDs,
+			Limits:           c.Limits,
+			MaxBodyBytes:     c.MaxBodyBytes,
+			MaxInflight:      c.MaxInflight,
+			HideSchema:       !c.Introspection,
+			SubgraphSDL:      c.SubgraphSDL,
+			DisableGET:       !c.GET,
+			TrustedDocuments: documents,
 			DefaultToken:     token,
 			Logger:           logger,
 			ObserveOperation: metrics.OperationDone,
 			Watches:          watches,
 			Connections:      connections,
 			MaxOperations:    c.MaxOperations,
+			AllowOrigin:      c.CORSOrigin.Allow,
 		}),
-		Playground:     playground.Handler(),
-		Schema:         schema,
+		Origins:        c.CORSOrigin,
 		Readiness:      readiness,
 		CallbackSecret: c.CallbackSecret,
 		Wake:           watches.Wake,
 		Logger:         logger,
-	})
-	c.announce(stdout, logger, listener.Addr(), behind)
+	}
+	if c.Playground {
+		options.Playground = playground.Handler()
+	}
+	if c.Introspection {
+		options.Schema = schema
+	}
+	c.announce(stdout, logger, listener.Addr(), metricsAddress)
 	// An answer may take as long as its slowest job, and then has to be sent.
 	public := web.Server{
 		Listener:     listener,
-		Handler:      handler,
+		Handler:      web.New(options),
 		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
 		CloseDelay:   c.ShutdownDelay,
 		Leave:        connections.Leave,
 	}
 	return web.Serve(ctx, logger, public, behind...)
+}
+
+// trustedDocuments are nil where any document is run.
+func (c *serveConfig) trustedDocuments() (map[string]string, error) {
+	if c.TrustedDocuments == "" {
+		return nil, nil
+	}
+	documents, err := persisted.ReadManifest(c.TrustedDocuments)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-documents: %w", err)
+	}
+	return documents, nil
 }
 
 func (c *serveConfig) logger(w io.Writer) *slog.Logger {
@@ -254,25 +296,26 @@ func (c *serveConfig) logger(w io.Writer) *slog.Logger {
 }
 
 // announce says how to begin: to a person in plain lines, to a machine in one entry.
-func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr, behind []web.Server) {
-	base, metrics := "http://"+localAddress(address), "none"
-	if c.AdminListen != "" {
-		metrics = "http://" + localAddress(behind[0].Listener.Addr()) + "/metrics"
-	}
+func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr, metricsAddress string) {
+	base := "http://" + localAddress(address)
 	upstreamName := cmp.Or(c.UpstreamURL, "the embedded sandbox")
+	playgroundAddress := "none"
+	if c.Playground {
+		playgroundAddress = base + "/"
+	}
 	if c.LogFormat == "json" {
-		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "metrics", metrics, "upstream", upstreamName)
+		logger.Info("JobGraph serves", "playground", playgroundAddress, "graphql", base+"/graphql", "metrics", metricsAddress, "upstream", upstreamName)
 		return
 	}
 	fmt.Fprintf(w, `JobGraph serves
-  playground  %[1]s/
+  playground  %[6]s
   GraphQL     %[1]s/graphql
   metrics     %[2]s
   upstream    %[3]s
 Try:
   curl %[1]s/graphql -H 'Content-Type: application/json'%[4]s \
     -d '{"query": "{ job(ids: [\"%[5]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
-`, base, metrics, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
+`, base, metricsAddress, upstreamName, c.tokenHint(), sandbox.DocumentedJobID, playgroundAddress)
 }
 
 // tokenHint is what the curl example needs beside the query.

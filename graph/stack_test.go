@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"jobgraph/graph"
+	"jobgraph/graph/guard"
 	"jobgraph/upstream"
 	"jobgraph/upstream/sandbox"
 )
@@ -182,7 +183,9 @@ func TestNoIDsNoCalls(t *testing.T) {
 }
 
 func TestTooManyIDs(t *testing.T) {
-	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, MaxIDs: 2})
+	limits := guard.DefaultLimits()
+	limits.IDs = 2
+	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
 	got := s.query(t, wholeJob, ids("aa", "bb", "cc"))
 	assert.Equal(t, "BAD_USER_INPUT", code(t, got))
 	assert.Contains(t, got.Errors[0].Message, "2")
@@ -316,18 +319,4 @@ func TestEverySchemaElementIsDescribed(t *testing.T) {
 		}
 	}
 	assert.Greater(t, seen, 15)
-}
-
-// A job source that panics stands for any bug of ours.
-func TestAPanicIsMaskedAndLogged(t *testing.T) {
-	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
-	server := httptest.NewServer(graph.NewHandler(panicking{}, graph.Options{Logger: logger, DefaultToken: "aa"}))
-	defer server.Close()
-	s := &stack{Server: server}
-	got := s.query(t, `{ job(ids: ["aa", "bb"]) { __typename } }`, nil)
-	assert.Equal(t, "INTERNAL_SERVER_ERROR", code(t, got))
-	assert.NotContains(t, got.Errors[0].Message, "boom")
-	assert.Contains(t, log.String(), "boom")
-	assert.Contains(t, log.String(), "loader_test.go", "the stack is logged")
 }

@@ -126,7 +126,9 @@ func (c *Client) call(ctx context.Context, token, id string) (*Job, error) {
 	case err != nil:
 		return nil, malformed(token, id, err)
 	}
-	job, err := decodeJob(body, c.unrecognized.report)
+	job, err := decodeJob(body, func(field, value string) {
+		c.unrecognized.report(field, scrub(value, token, id))
+	})
 	if err != nil {
 		return nil, malformed(token, id, err)
 	}
