@@ -20,7 +20,7 @@ import (
 const (
 	codeBadUserInput = "BAD_USER_INPUT"
 	codeInternal     = "INTERNAL_SERVER_ERROR"
-	codeUnavailable  = "SERVICE_UNAVAILABLE"
+	codeOverloaded   = "OVERLOADED"
 )
 
 const representationForm = `Send objects like {"__typename": "Job", "id": "HEX"}.`
@@ -38,7 +38,7 @@ func (e *publicError) Error() string { return e.message }
 // watchError tells that the process watches all the jobs that it may.
 func watchError(err error) error {
 	if errors.Is(err, watch.ErrTooMany) {
-		return &publicError{code: codeUnavailable,
+		return &publicError{code: codeOverloaded,
 			message: "This server watches as many jobs as it can. Try again later, or ask with job(ids:)."}
 	}
 	return err

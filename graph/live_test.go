@@ -416,3 +416,14 @@ func TestThousandSubscribersCostOnePollerOverWebSockets(t *testing.T) {
 	}
 	assert.Equal(t, 1, s.watches.Jobs())
 }
+
+func TestTooManyWatchedJobs(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, func(options *graph.Options) {
+		options.Watches = watch.New(&jobs{}, watch.Options{MaxJobs: 1})
+	})
+	c := s.dialReady(t)
+	c.subscribe("a", subscribing, "01", "02")
+	assert.Contains(t, c.receive(), `"code":"OVERLOADED"`)
+	assert.Equal(t, `{"id":"a","type":"complete"}`, c.receive())
+}
