@@ -11,8 +11,10 @@ import (
 	"log"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,10 +25,12 @@ import (
 	"jobgraph/graph/guard"
 	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
+	"jobgraph/graph/transport"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
 	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/watch"
 )
 
 //go:generate go tool gqlgen generate
@@ -35,8 +39,10 @@ import (
 var schema string
 
 type commands struct {
-	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the other one is sandbox."`
+	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the others are sandbox and callback-url."`
 	Sandbox sandboxConfig `cmd:"" help:"Serve the embedded job API by itself, to try clients on."`
+
+	CallbackURL callbackURLConfig `cmd:"" name:"callback-url" help:"Print the callback_url to hand to the job API, so that a finished job is told at once."`
 }
 
 type serveConfig struct {
@@ -48,6 +54,12 @@ type serveConfig struct {
 	UpstreamAttempt      time.Duration `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: half of --upstream-timeout."`
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
+	PollInterval         time.Duration `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`
+	PollMax              time.Duration `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
+	MaxWatchedJobs       int           `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
+	MaxConnections       int           `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
+	MaxOperations        int           `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
+	CallbackSecret       string        `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
 	Cache                bool          `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
 	CacheSettled         time.Duration `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that is complete and was returned (default ${default})."`
 	CacheActive          time.Duration `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
@@ -68,6 +80,15 @@ type serveConfig struct {
 type sandboxConfig struct {
 	Listen string `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
 }
+
+type callbackURLConfig struct {
+	PublicURL      string `required:"" env:"JOBGRAPH_PUBLIC_URL" placeholder:"URL" help:"Where the job API reaches this server, such as https://captions.example.com."`
+	CallbackSecret string `required:"" env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"The server's --callback-secret."`
+}
+
+const minCallbackSecret = 16
+
+var errCallbackSecret = fmt.Errorf("--callback-secret must have %d characters or more, such as what openssl rand -hex 16 prints", minCallbackSecret)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -101,6 +122,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	case command.Command() == "sandbox":
 		return cli.Sandbox.run(ctx, stdout, stderr)
+	case command.Command() == "callback-url":
+		return cli.CallbackURL.run(stdout)
 	default:
 		return cli.Serve.run(ctx, stdout, stderr)
 	}
@@ -127,6 +150,18 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--upstream-attempt-timeout must be at most --upstream-timeout")
 	case c.UpstreamConcurrency <= 0:
 		return errors.New("--upstream-concurrency must be at least 1")
+	case c.PollInterval < 100*time.Millisecond:
+		return errors.New("--poll-interval must be at least 100ms, such as 2s")
+	case c.PollMax < c.PollInterval:
+		return errors.New("--poll-max must be at least as long as --poll-interval, such as 30s")
+	case c.MaxWatchedJobs <= 0:
+		return errors.New("--max-watched-jobs must be at least 1")
+	case c.MaxConnections <= 0:
+		return errors.New("--max-connections must be at least 1")
+	case c.MaxOperations <= 0:
+		return errors.New("--max-operations must be at least 1")
+	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:
+		return errCallbackSecret
 	case c.CacheSettled <= 0 || c.CacheActive <= 0:
 		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
 	case c.ShutdownDelay < 0:
@@ -193,6 +228,14 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		defer kept.Close()
 		source = kept
 	}
+	watches := watch.New(source, watch.Options{
+		Interval:    c.PollInterval,
+		MaxInterval: c.PollMax,
+		MaxJobs:     c.MaxWatchedJobs,
+		Logger:      logger,
+	})
+	connections := transport.NewConnections(c.MaxConnections)
+	metrics.Watch(watches.Jobs, connections.Open)
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
 	options := web.Options{
@@ -207,10 +250,16 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 			DefaultToken:     token,
 			Logger:           logger,
 			ObserveOperation: metrics.OperationDone,
+			Watches:          watches,
+			Connections:      connections,
+			MaxOperations:    c.MaxOperations,
+			AllowOrigin:      c.CORSOrigin.Allow,
 		}),
-		Origins:   c.CORSOrigin,
-		Readiness: readiness,
-		Logger:    logger,
+		Origins:        c.CORSOrigin,
+		Readiness:      readiness,
+		CallbackSecret: c.CallbackSecret,
+		Wake:           watches.Wake,
+		Logger:         logger,
 	}
 	if c.Playground {
 		options.Playground = playground.Handler()
@@ -220,7 +269,13 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	c.announce(stdout, logger, listener.Addr(), metricsAddress)
 	// An answer may take as long as its slowest job, and then has to be sent.
-	public := web.Server{Listener: listener, Handler: web.New(options), WriteTimeout: c.UpstreamTimeout + 20*time.Second, CloseDelay: c.ShutdownDelay}
+	public := web.Server{
+		Listener:     listener,
+		Handler:      web.New(options),
+		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
+		CloseDelay:   c.ShutdownDelay,
+		Leave:        connections.Leave,
+	}
 	return web.Serve(ctx, logger, public, behind...)
 }
 
@@ -288,6 +343,23 @@ func (c *sandboxConfig) run(ctx context.Context, stdout, stderr io.Writer) error
 	fmt.Fprintf(stdout, "Try:\n  curl '%s/api/job/info?v=1&api_token=%s&job_id=%s'\n", base, sandbox.Token, sandbox.ExampleRequestJobID)
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	return web.Serve(ctx, logger, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{})})
+}
+
+// Validate is called by kong.
+func (c *callbackURLConfig) Validate() error {
+	public, err := url.Parse(c.PublicURL)
+	switch {
+	case err != nil, public.Scheme != "http" && public.Scheme != "https", public.Host == "", public.RawQuery != "":
+		return errors.New("--public-url must be like https://captions.example.com")
+	case len(c.CallbackSecret) < minCallbackSecret:
+		return errCallbackSecret
+	}
+	return nil
+}
+
+func (c *callbackURLConfig) run(stdout io.Writer) error {
+	_, err := fmt.Fprintln(stdout, strings.TrimSuffix(c.PublicURL, "/")+web.CallbackPath(c.CallbackSecret))
+	return err
 }
 
 // localAddress is how this machine reaches the address: one that listens

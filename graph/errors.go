@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/watch"
 )
 
 // The values of extensions.code, beside gqlgen's GRAPHQL_PARSE_FAILED and
@@ -19,6 +20,7 @@ import (
 const (
 	codeBadUserInput = "BAD_USER_INPUT"
 	codeInternal     = "INTERNAL_SERVER_ERROR"
+	codeOverloaded   = "OVERLOADED"
 )
 
 // representationForm names no type: the schema may be hidden.
@@ -35,6 +37,15 @@ type publicError struct {
 }
 
 func (e *publicError) Error() string { return e.message }
+
+// watchError tells that the process watches all the jobs that it may.
+func watchError(err error) error {
+	if errors.Is(err, watch.ErrTooMany) {
+		return &publicError{code: codeOverloaded,
+			message: "This server watches as many jobs as it can. Try again later, or ask with job(ids:)."}
+	}
+	return err
+}
 
 // referenceError tells a gateway why a reference has no job.
 func referenceError(e *upstream.Error) error {

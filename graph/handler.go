@@ -19,6 +19,7 @@ import (
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
 	"jobgraph/upstream/cache"
+	"jobgraph/upstream/watch"
 )
 
 // Options are the GraphQL endpoint's settings; a zero field means its default.
@@ -44,15 +45,28 @@ type Options struct {
 	// ObserveOperation is told of each answer: outcome is "OK" or the first error's
 	// code; nil: nobody is told.
 	ObserveOperation func(outcome string, took time.Duration)
+	// Watches tell subscriptions of changes; nil: watches of the source, with their defaults.
+	Watches *watch.Watches
+	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
+	Connections *transport.Connections
+	// MaxOperations bounds the operations under way on one WebSocket; 20.
+	MaxOperations int
+	// AllowOrigin says whether the page that a request comes from may open WebSockets
+	// and event streams; nil: pages of the same origin may.
+	AllowOrigin func(r *http.Request) bool
 }
 
 // NewHandler returns the GraphQL endpoint over the source.
 func NewHandler(source JobSource, opts Options) http.Handler {
 	logger := cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
-	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{}, Schema: servedSchema()})
+	watches := opts.Watches
+	if watches == nil {
+		watches = watch.New(source, watch.Options{Logger: opts.Logger})
+	}
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{watches}, Schema: servedSchema()})
 	server := handler.New(schema)
-	// The transports of WebSocket and of event streams go before this one: it answers
-	// whatever they do not take.
+	// The first transport that takes a request answers it, and the last takes all.
+	addLiveTransports(server, opts)
 	server.AddTransport(transport.HTTP{
 		DisableGET: opts.DisableGET,
 		Admission:  transport.NewAdmission(cmp.Or(opts.MaxInflight, 256)),
@@ -111,6 +125,9 @@ func withCaller(next http.Handler, defaultToken string, maxBody int64) http.Hand
 func observed(observe func(string, time.Duration)) graphql.ResponseMiddleware {
 	return func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		response := next(ctx)
+		if isSubscription(ctx) {
+			return response // an event, not an answer: it took as long as the job did
+		}
 		outcome := "OK"
 		if response != nil && len(response.Errors) > 0 {
 			outcome = codeInternal

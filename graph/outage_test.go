@@ -84,9 +84,9 @@ func TestOutage(t *testing.T) {
 	start := time.Now()
 	seen := &answers{}
 	stop := load(t, endpoint, seen, start)
-	watch(t, seen, made, start, *outage/2, "dead")
+	report(t, seen, made, start, *outage/2, "dead")
 	again(hang)
-	watch(t, seen, made, start, *outage, "hanging")
+	report(t, seen, made, start, *outage, "hanging")
 	asked, tried := len(seen.since(0)), made.Load()
 	again(nothing)
 	back := time.Now()
@@ -132,8 +132,8 @@ func load(t *testing.T, endpoint *endpoint, seen *answers, start time.Time) (sto
 	}
 }
 
-// watch prints a line a second until the given time.
-func watch(t *testing.T, seen *answers, made *attempts, start time.Time, until time.Duration, state string) {
+// report prints a line a second until the given time.
+func report(t *testing.T, seen *answers, made *attempts, start time.Time, until time.Duration, state string) {
 	for time.Since(start) < until {
 		from := time.Since(start)
 		time.Sleep(min(time.Second, until-from))

@@ -2,5 +2,9 @@
 // operation -> resolver -> loader -> upstream client.
 package graph
 
+import "jobgraph/upstream/watch"
+
 // Resolver is the root of the resolvers in *.resolvers.go.
-type Resolver struct{}
+type Resolver struct {
+	watches *watch.Watches
+}

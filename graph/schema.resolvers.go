@@ -16,6 +16,16 @@ func (r *queryResolver) Job(ctx context.Context, ids []string) ([]upstream.Resul
 	return loaderFrom(ctx).load(ctx, ids)
 }
 
+func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {
+	states, err := r.watches.Watch(ctx, tokenFrom(ctx), ids)
+	return states, watchError(err)
+}
+
 func (r *Resolver) Query() generated.QueryResolver { return &queryResolver{r} }
 
-type queryResolver struct{ *Resolver }
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return &subscriptionResolver{r} }
+
+type (
+	queryResolver        struct{ *Resolver }
+	subscriptionResolver struct{ *Resolver }
+)

@@ -1,5 +1,6 @@
 // Package transport is GraphQL over HTTP: POST and GET to the letter of the
-// specification (https://graphql.github.io/graphql-over-http/draft/).
+// specification (https://graphql.github.io/graphql-over-http/draft/), and WebSockets
+// and event streams for what is told later.
 package transport
 
 import (

@@ -18,6 +18,10 @@ type Options struct {
 	Origins Origins
 	// Readiness answers at /readyz.
 	Readiness *Readiness
+	// CallbackSecret signs the address of callbacks; "": there is none.
+	CallbackSecret string
+	// Wake is called with the job id of each callback.
+	Wake func(jobID string)
 	// Logger gets a line for each request.
 	Logger *slog.Logger
 }
@@ -31,6 +35,9 @@ func New(opts Options) http.Handler {
 	}
 	mux.Handle("GET /healthz", text("ok\n"))
 	mux.Handle("GET /readyz", opts.Readiness)
+	if opts.CallbackSecret != "" {
+		mux.Handle("GET "+callbacksPath+"{signature}", callbacks(opts.CallbackSecret, opts.Wake))
+	}
 	if opts.Playground != nil {
 		mux.Handle("/", opts.Playground)
 	}

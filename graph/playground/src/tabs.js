@@ -5,6 +5,7 @@
 const documented = 'd4fb871e07514304b23131b45f8caa1f';
 const missing = '00000000000000000000000000000000';
 const inProcess = '10000000000000000000000000000003';
+const moving = '30000000000000000000000000000001';
 const mediaFailure = '10000000000000000000000000000005';
 
 const jobs = `# Jobs: several at once. Press play, or Ctrl-Enter.
@@ -42,6 +43,28 @@ query Jobs($ids: [ID!]!) {
 }
 `;
 
+const live = `# Live: a job that moves. Press play, and watch its status
+# change by itself until the job has settled. The sandbox's
+# job goes through its life in 30 seconds, then anew.
+
+subscription Live($ids: [ID!]!) {
+  jobUpdated(ids: $ids) {
+    ... on Job {
+      id
+      status
+      startDate
+      completedDate
+      returnDate
+    }
+    ... on ApiError {
+      jobId
+      comment
+      retryable
+    }
+  }
+}
+`;
+
 const federation = `# Federation: jobs by reference, as a gateway asks.
 # Another subgraph knows only a job's id, and this one
 # fills in the rest. A job that does not exist is null.
@@ -60,6 +83,7 @@ query Federation($representations: [_Any!]!) {
 
 export const tabs = [
   tab(jobs, { ids: [documented, missing, inProcess, mediaFailure] }),
+  tab(live, { ids: [moving] }),
   tab(federation, { representations: [reference(documented), reference(missing)] }),
 ];
 
