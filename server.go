@@ -50,7 +50,8 @@ type serveConfig struct {
 	AdminListen          string        `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
 	UpstreamURL          string        `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
 	UpstreamToken        string        `env:"JOBGRAPH_UPSTREAM_TOKEN" placeholder:"HEX" help:"API token for callers that send none; none: such callers get BAD_API_TOKEN. The embedded sandbox brings its own."`
-	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job."`
+	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
+	UpstreamAttempt      time.Duration `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: half of --upstream-timeout."`
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
 	PollInterval         time.Duration `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`
@@ -145,6 +146,8 @@ func (c *serveConfig) Validate() error {
 	switch {
 	case c.UpstreamTimeout <= 0:
 		return errors.New("--upstream-timeout must be more than 0, such as 10s")
+	case c.UpstreamAttempt < 0, c.UpstreamAttempt > c.UpstreamTimeout:
+		return errors.New("--upstream-attempt-timeout must be at most --upstream-timeout")
 	case c.UpstreamConcurrency <= 0:
 		return errors.New("--upstream-concurrency must be at least 1")
 	case c.PollInterval < 100*time.Millisecond:
@@ -208,11 +211,12 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 
 	client, err := upstream.New(upstreamURL, upstream.Options{
-		Timeout:     c.UpstreamTimeout,
-		Concurrency: c.UpstreamConcurrency,
-		UseProxy:    c.UpstreamProxyFromEnv,
-		Logger:      logger,
-		Observer:    metrics,
+		Timeout:        c.UpstreamTimeout,
+		AttemptTimeout: c.UpstreamAttempt,
+		Concurrency:    c.UpstreamConcurrency,
+		UseProxy:       c.UpstreamProxyFromEnv,
+		Logger:         logger,
+		Observer:       metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("--upstream-url: %w", err)

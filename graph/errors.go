@@ -23,7 +23,8 @@ const (
 	codeOverloaded   = "OVERLOADED"
 )
 
-const representationForm = `Send objects like {"__typename": "Job", "id": "HEX"}.`
+// representationForm names no type: the schema may be hidden.
+const representationForm = "Send objects with __typename and the fields of the entity's key."
 
 // publicError is what a client may read of an error.
 type publicError struct {
@@ -31,6 +32,8 @@ type publicError struct {
 	message string
 	// retryable is shown where it is known.
 	retryable *bool
+	// retryAfter is in seconds.
+	retryAfter *int
 }
 
 func (e *publicError) Error() string { return e.message }
@@ -48,10 +51,11 @@ func watchError(err error) error {
 func referenceError(e *upstream.Error) error {
 	if e.JobID == "" {
 		return &publicError{code: string(upstream.InvalidQuery),
-			message: "The representation is not a reference to a Job. " + representationForm}
+			message: "The representation is no reference to an entity of this subgraph. " + representationForm}
 	}
 	retryable := e.Retryable()
-	return &publicError{code: string(e.Type), message: e.Comment, retryable: &retryable}
+	return &publicError{code: string(e.Type), message: e.Comment,
+		retryable: &retryable, retryAfter: e.RetryAfterSeconds()}
 }
 
 // presentError is the one place where errors become a client's. What is neither
@@ -64,6 +68,9 @@ func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
 			shown.Extensions = map[string]any{"code": public.code}
 			if public.retryable != nil {
 				shown.Extensions["retryable"] = *public.retryable
+			}
+			if public.retryAfter != nil {
+				shown.Extensions["retryAfterSeconds"] = *public.retryAfter
 			}
 			return shown
 		}

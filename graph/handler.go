@@ -17,6 +17,7 @@ import (
 	"jobgraph/graph/guard"
 	"jobgraph/graph/persisted"
 	"jobgraph/graph/transport"
+	"jobgraph/upstream"
 	"jobgraph/upstream/cache"
 	"jobgraph/upstream/watch"
 )
@@ -87,8 +88,10 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	server.Use(gate)
 	server.SetQueryCache(gate)
 	server.Use(references{})
-	// A loader for each operation: a connection may carry many.
+	// A loader for each operation: a connection may carry many. Operations take
+	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+		ctx = upstream.WithCaller(ctx)
 		return next(withLoader(ctx, newLoader(source, tokenFrom(ctx))))
 	})
 	if opts.ObserveOperation != nil {

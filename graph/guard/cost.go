@@ -27,6 +27,7 @@ func (g *Guard) checkCost(operation *ast.OperationDefinition, m *operationMeasur
 				return refusal
 			}
 			calls = add(calls, length)
+			length = add(length, longTexts(root.list, variables, operation))
 		}
 		fields = add(fields, add(1, times(length, root.fields)))
 	}

@@ -49,6 +49,10 @@ func (g *Guard) read(text string) (*document, gqlerror.List) {
 	return read, nil
 }
 
+// maxNameBytes bounds aliases, which an answer repeats, and every other name, which
+// validation compares with those of the schema.
+const maxNameBytes = 128
+
 // checkText checks what does not depend on the variables nor on the operation.
 func (g *Guard) checkText(m *measure) gqlerror.List {
 	switch {
@@ -60,6 +64,8 @@ func (g *Guard) checkText(m *measure) gqlerror.List {
 		return tooComplex("A query that asks for the schema may have %d aliases and repeated fields, this one has %d.", maxIntrospectionAliases, m.aliases)
 	case m.aliases > g.limits.Aliases:
 		return tooComplex("The query has %d aliases and repeated fields, %d are allowed. Ask in several operations.", m.aliases, g.limits.Aliases)
+	case m.longestName > maxNameBytes:
+		return tooComplex("A name in the query has %d bytes, %d are allowed.", m.longestName, maxNameBytes)
 	case m.directives > g.limits.Directives:
 		return tooComplex("The query has %d directives, %d are allowed. Leave some out.", m.directives, g.limits.Directives)
 	}

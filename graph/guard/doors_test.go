@@ -45,6 +45,7 @@ func TestShutServerHasNoFinding(t *testing.T) {
 	t.Run("introspection by GET", refused(get("{__schema{types{name}}}")))
 	t.Run("circular introspection", refused(query("{ __schema { types { fields { type { fields { type { name } } } } } } }")))
 	t.Run("the subgraph's schema", refused(query("{ _service { sdl } }")))
+	t.Run("a representation", refused(query("query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }", `{"r": [1]}`)))
 	t.Run("alias overloading", refused(query("{"+each(101, " alias%d: __typename")+"}")))
 	t.Run("array batching", refused(post(list(10, `{"query": "{ __typename }"}`), "Content-Type", asJSON)))
 	t.Run("directive overloading", refused(query("{ __typename"+strings.Repeat(" @aa", 10)+" }")))

@@ -6,6 +6,8 @@ import "github.com/vektah/gqlparser/v2/ast"
 type measure struct {
 	aliases    int
 	directives int
+	// longestName is in bytes: an answer has a field's alias once for each entry.
+	longestName int
 	// introspects and asksSDL say whether the text asks for the schema.
 	introspects, asksSDL bool
 	// nodes is about how many nodes the document's tree has.
@@ -56,13 +58,17 @@ func measureDocument(document *ast.QueryDocument, sizes sizes) *measure {
 	}
 	w.total.operations = make(map[*ast.OperationDefinition]*operationMeasure, len(document.Operations))
 	for _, fragment := range document.Fragments {
+		w.name(fragment.Name)
+		w.name(fragment.TypeCondition)
 		w.count(fragment.SelectionSet, fragment.Directives)
 	}
 	for _, operation := range document.Operations {
 		w.count(operation.SelectionSet, operation.Directives)
 		for _, variable := range operation.VariableDefinitions {
 			w.total.directives += len(variable.Directives)
-			w.total.nodes += 1 + valueNodes(variable.DefaultValue)
+			w.name(variable.Variable)
+			w.name(variable.Type.Name())
+			w.value(variable.DefaultValue)
 		}
 		measured := &operationMeasure{}
 		w.roots(measured, operation.SelectionSet, map[string]int{}, map[string]bool{})
@@ -75,6 +81,9 @@ func measureDocument(document *ast.QueryDocument, sizes sizes) *measure {
 func (w *walker) count(set ast.SelectionSet, directives ast.DirectiveList) {
 	w.total.directives += len(directives)
 	w.total.nodes += len(set) + len(directives)
+	for _, directive := range directives {
+		w.name(directive.Name)
+	}
 	var seen map[string]bool
 	if len(set) > 1 {
 		seen = make(map[string]bool, len(set))
@@ -82,6 +91,8 @@ func (w *walker) count(set ast.SelectionSet, directives ast.DirectiveList) {
 	for _, selection := range set {
 		switch selection := selection.(type) {
 		case *ast.Field:
+			w.name(selection.Alias)
+			w.name(selection.Name)
 			// A field that is asked again costs validation as much as an alias does.
 			if selection.Alias != selection.Name || seen[selection.Alias] {
 				w.total.aliases++
@@ -95,27 +106,34 @@ func (w *walker) count(set ast.SelectionSet, directives ast.DirectiveList) {
 				w.total.asksSDL = true
 			}
 			for _, argument := range selection.Arguments {
-				w.total.nodes += 1 + valueNodes(argument.Value)
+				w.name(argument.Name)
+				w.value(argument.Value)
 			}
 			w.count(selection.SelectionSet, selection.Directives)
 		case *ast.InlineFragment:
+			w.name(selection.TypeCondition)
 			w.count(selection.SelectionSet, selection.Directives)
 		case *ast.FragmentSpread:
-			w.total.directives += len(selection.Directives)
+			w.name(selection.Name)
+			w.count(nil, selection.Directives)
 		}
 	}
 }
 
-// valueNodes is how many nodes a value's tree has.
-func valueNodes(value *ast.Value) int {
+func (w *walker) name(name string) { w.total.longestName = max(w.total.longestName, len(name)) }
+
+func (w *walker) value(value *ast.Value) {
 	if value == nil {
-		return 0
+		return
 	}
-	nodes := 1
+	w.total.nodes++
+	if value.Kind == ast.EnumValue || value.Kind == ast.Variable {
+		w.name(value.Raw)
+	}
 	for _, child := range value.Children {
-		nodes += valueNodes(child.Value)
+		w.name(child.Name)
+		w.value(child.Value)
 	}
-	return nodes
 }
 
 // roots collects an operation's top as execution does: through fragments, each

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"encoding/json"
 	"math"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -82,6 +83,51 @@ func listLength(value *ast.Value, variables map[string]any, operation *ast.Opera
 	default:
 		return 1
 	}
+}
+
+// textUnit is how many bytes of an id count as one entry more: an answer repeats the
+// ids that were asked.
+const textUnit = 256
+
+// longTexts is how many entries more the ids count for. Their number is checked already.
+func longTexts(value *ast.Value, variables map[string]any, operation *ast.OperationDefinition) int {
+	if value == nil {
+		return 0
+	}
+	more := 0
+	switch value.Kind {
+	case ast.Variable:
+		if given, ok := variables[value.Raw]; ok {
+			return longGiven(given)
+		}
+		if definition := operation.VariableDefinitions.ForName(value.Raw); definition != nil {
+			return longTexts(definition.DefaultValue, nil, &ast.OperationDefinition{})
+		}
+	case ast.ListValue:
+		for _, child := range value.Children {
+			more = add(more, longTexts(child.Value, variables, operation))
+		}
+	default:
+		more = len(value.Raw) / textUnit
+	}
+	return more
+}
+
+func longGiven(given any) int {
+	more := 0
+	switch given := given.(type) {
+	case string:
+		more = len(given) / textUnit
+	case json.Number:
+		more = len(given) / textUnit
+	case []any:
+		for _, entry := range given {
+			if _, nested := entry.([]any); !nested {
+				more = add(more, longGiven(entry))
+			}
+		}
+	}
+	return more
 }
 
 // add and times stop at the largest number instead of going round.
