@@ -40,7 +40,8 @@ func unknownFailure(id string) *upstream.Error {
 		Comment: "This server failed to ask the job API. It asks again by itself."}
 }
 
-// same says whether a client sees no difference between two states.
+// same says whether a client sees no difference between two states. How long a failure
+// asks to wait is none: it counts down.
 func same(a, b upstream.Result) bool {
 	if a == b {
 		return true
