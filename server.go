@@ -156,6 +156,10 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return fmt.Errorf("--upstream-url: %w", err)
 	}
 	defer client.Close()
+	plainSchema, err := graph.PlainSDL(schema)
+	if err != nil {
+		return err
+	}
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
 	handler := web.New(web.Options{
@@ -166,7 +170,7 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 			ObserveOperation: metrics.OperationDone,
 		}),
 		Playground: playground.Handler(),
-		Schema:     schema,
+		Schema:     plainSchema,
 		Readiness:  readiness,
 		Logger:     logger,
 	})

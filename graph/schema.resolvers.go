@@ -19,6 +19,14 @@ func (r *queryResolver) Job(ctx context.Context, ids []string) ([]upstream.Resul
 	return loaderFrom(ctx).load(ctx, ids)
 }
 
+func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result, error) {
+	results, err := loaderFrom(ctx).load(ctx, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
 func (r *Resolver) Query() generated.QueryResolver { return &queryResolver{r} }
 
 type queryResolver struct{ *Resolver }

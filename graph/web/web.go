@@ -12,7 +12,7 @@ type Options struct {
 	GraphQL http.Handler
 	// Playground answers at / and below /assets/.
 	Playground http.Handler
-	// Schema is the text at /schema.graphqls.
+	// Schema is the text at /schema.graphqls, for code generators and editors.
 	Schema string
 	// Readiness answers at /readyz.
 	Readiness *Readiness
