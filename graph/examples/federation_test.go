@@ -52,9 +52,9 @@ func compose(t *testing.T) *composed {
 	return c
 }
 
-func TestComposition(t *testing.T) {
+func TestFederation(t *testing.T) {
 	c := compose(t)
-	t.Run("wgc", func(t *testing.T) {
+	t.Run("wgc composes", func(t *testing.T) {
 		config, err := os.ReadFile("federation/graph.yaml")
 		require.NoError(t, err)
 		own := strings.NewReplacer("http://localhost:8080/graphql", c.jobs, "http://localhost:4001/", c.projects)
@@ -66,16 +66,12 @@ func TestComposition(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, string(router), c.jobs)
 	})
-	t.Run("each federation version", func(t *testing.T) {
+	t.Run("each federation version composes", func(t *testing.T) {
 		said := run(t, "node", "federation/versions.js", c.jobs)
 		assert.Contains(t, said, "v2.0 composes")
 		assert.Contains(t, said, "v2.11 composes")
 	})
-}
-
-func TestGateways(t *testing.T) {
-	c := compose(t)
-	t.Run("apollo", func(t *testing.T) {
+	t.Run("Apollo's gateway", func(t *testing.T) {
 		url := start(t, `^ready (.*)$`, "node", "federation/apollo-gateway.js", c.supergraph, "--port", "0")
 		for _, failed := range c.askProjects(t, url).Errors {
 			require.Len(t, failed.Path, 4, "%v", failed)
@@ -84,7 +80,7 @@ func TestGateways(t *testing.T) {
 			assert.Equal(t, "Not for this account.", failed.Message)
 		}
 	})
-	t.Run("hive", func(t *testing.T) {
+	t.Run("Hive's gateway", func(t *testing.T) {
 		url := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", c.supergraph,
 			"--config-path", "federation/gateway.config.js", "--host", "127.0.0.1", "--port", freePort(t))
 		// Hive leaves the job's index out of the path, and it also reports that a

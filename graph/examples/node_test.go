@@ -45,7 +45,14 @@ func missing(t *testing.T, what string) {
 // run runs a command to its end and gives what it printed to its standard output.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
+	return runIn(t, "", name, args...)
+}
+
+// runIn is run in another folder than this one.
+func runIn(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
 	command := exec.CommandContext(t.Context(), name, args...)
+	command.Dir = dir
 	var problems program.Log
 	command.Stderr = &problems
 	output, err := command.Output()

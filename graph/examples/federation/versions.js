@@ -12,10 +12,10 @@ const url = process.argv[2];
 const jobs = { name: 'jobs', url, typeDefs: parse(await readSdl(url)) };
 const neighbour = readFileSync(new URL('projects.graphql', import.meta.url), 'utf8');
 
-for (const version of FEDERATION_VERSIONS.versions()) {
-  const typeDefs = parse(neighbour.replace('federation/v2.0', `federation/v${version}`));
+for (const version of FEDERATION_VERSIONS.versions().map(String)) {
+  const typeDefs = parse(neighbour.replace('federation/v2.0', `federation/${version}`));
   const { errors = [], hints = [] } = composeServices([jobs, { name: 'projects', url: 'http://localhost:4001/', typeDefs }]);
   const problems = [...errors, ...hints].map(({ message }) => message);
   if (problems.length > 0) process.exitCode = 1;
-  console.log(`v${version} ${problems.join(' ') || 'composes'}`);
+  console.log(`${version} ${problems.join(' ') || 'composes'}`);
 }
