@@ -45,6 +45,7 @@ type serveConfig struct {
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
 	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
+	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }
@@ -111,6 +112,8 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--upstream-concurrency must be at least 1")
 	case c.MaxIDs <= 0:
 		return errors.New("--max-ids must be at least 1")
+	case c.ShutdownDelay < 0:
+		return errors.New("--shutdown-delay must not be less than 0")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
@@ -174,9 +177,9 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		Readiness:  readiness,
 		Logger:     logger,
 	})
-	c.announce(stdout, logger, listener.Addr())
+	c.announce(stdout, logger, listener.Addr(), behind)
 	// An answer may take as long as its slowest job, and then has to be sent.
-	public := web.Server{Listener: listener, Handler: handler, WriteTimeout: c.UpstreamTimeout + 20*time.Second}
+	public := web.Server{Listener: listener, Handler: handler, WriteTimeout: c.UpstreamTimeout + 20*time.Second, CloseDelay: c.ShutdownDelay}
 	return web.Serve(ctx, logger, public, behind...)
 }
 
@@ -189,21 +192,25 @@ func (c *serveConfig) logger(w io.Writer) *slog.Logger {
 }
 
 // announce says how to begin: to a person in plain lines, to a machine in one entry.
-func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr) {
-	base := "http://" + localAddress(address)
+func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr, behind []web.Server) {
+	base, metrics := "http://"+localAddress(address), "none"
+	if c.AdminListen != "" {
+		metrics = "http://" + localAddress(behind[0].Listener.Addr()) + "/metrics"
+	}
 	upstreamName := cmp.Or(c.UpstreamURL, "the embedded sandbox")
 	if c.LogFormat == "json" {
-		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "upstream", upstreamName)
+		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "metrics", metrics, "upstream", upstreamName)
 		return
 	}
 	fmt.Fprintf(w, `JobGraph serves
   playground  %[1]s/
   GraphQL     %[1]s/graphql
-  upstream    %[2]s
+  metrics     %[2]s
+  upstream    %[3]s
 Try:
-  curl %[1]s/graphql -H 'Content-Type: application/json'%[3]s \
-    -d '{"query": "{ job(ids: [\"%[4]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
-`, base, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
+  curl %[1]s/graphql -H 'Content-Type: application/json'%[4]s \
+    -d '{"query": "{ job(ids: [\"%[5]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
+`, base, metrics, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
 }
 
 // tokenHint is what the curl example needs beside the query.

@@ -3,12 +3,13 @@ package examples_test
 
 import (
 	"bufio"
+	"bytes"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,25 +22,11 @@ import (
 // patience bounds each wait; what is waited for usually takes less than 5 seconds.
 const patience = time.Minute
 
-// needsNode skips where the examples' packages are not installed.
+// needsNode skips where Node or the examples' packages are missing.
 func needsNode(t *testing.T) {
 	t.Helper()
-	_, err := exec.LookPath("node")
-	if err == nil {
-		_, err = os.Stat("node_modules/.package-lock.json")
-	}
-	if err != nil {
-		missing(t, "Node or its packages: run npm ci --ignore-scripts in graph/examples")
-	}
-}
-
-// missing skips the test, or fails it where everything has to run.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("JOBGRAPH_REQUIRE_ALL") == "1" {
-		require.FailNow(t, "missing: "+what)
-	}
-	t.Skip("missing: " + what)
+	program.NeedTool(t, "node")
+	program.NeedFile(t, "node_modules/.package-lock.json", "run npm ci --ignore-scripts in graph/examples")
 }
 
 // run runs a command to its end and gives what it printed to its standard output.
@@ -53,10 +40,10 @@ func runIn(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), name, args...)
 	command.Dir = dir
-	var problems program.Log
+	var problems bytes.Buffer
 	command.Stderr = &problems
 	output, err := command.Output()
-	require.NoError(t, err, "%s %s\n%s\n%s", name, strings.Join(args, " "), output, &problems)
+	require.NoError(t, err, "%s %v\n%s\n%s", name, args, output, &problems)
 	return string(output)
 }
 
@@ -66,32 +53,39 @@ func start(t *testing.T, ready, name string, args ...string) string {
 	t.Helper()
 	command := exec.Command(name, args...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it may start others
-	output, err := command.StdoutPipe()
+	reader, output, err := os.Pipe()
 	require.NoError(t, err)
-	var log program.Log
-	command.Stderr = &log
+	defer output.Close()
+	command.Stdout, command.Stderr = output, output
 	require.NoError(t, command.Start())
+	found := make(chan string, 1)
+	var said []string // what it said until it was ready, read when found is closed
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pattern, lines := regexp.MustCompile(ready), bufio.NewScanner(reader)
+		for lines.Scan() {
+			said = append(said, lines.Text())
+			if match := pattern.FindStringSubmatch(lines.Text()); match != nil {
+				found <- match[1]
+				break
+			}
+		}
+		close(found)
+		_, _ = io.Copy(io.Discard, reader) // it must never wait for its reader
+	}()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 		_ = command.Wait()
+		<-done
+		_ = reader.Close()
 	})
-	pattern, found := regexp.MustCompile(ready), make(chan string, 1)
-	go func() {
-		defer close(found)
-		lines := bufio.NewScanner(output)
-		for lines.Scan() { // to the end: it must never wait for its reader
-			_, _ = log.Write(append(lines.Bytes(), '\n'))
-			if match := pattern.FindStringSubmatch(lines.Text()); match != nil && len(found) == 0 {
-				found <- match[1]
-			}
-		}
-	}()
 	select {
-	case url, ok := <-found:
-		require.True(t, ok, "%s %v ended: %s", name, args, &log)
+	case url := <-found:
+		require.NotEmpty(t, url, "%s %v ended: %q", name, args, said)
 		return url
 	case <-time.After(patience):
-		require.FailNow(t, "not ready in time", "%s %v: %s", name, args, &log)
+		require.FailNow(t, "not ready in time", "%s %v", name, args)
 		return ""
 	}
 }

@@ -158,6 +158,7 @@ a null of the job API is given as ` + "`" + `{}` + "`" + `.
 """
 scalar JSON @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc8259")
 
+"What can be asked once. Nothing here changes a job."
 type Query {
   """
   Several jobs at once: one result for each id, in the order asked, duplicates

@@ -9,5 +9,6 @@ type JobRepresentation struct {
 	MatchedKey JobMatchedKey `json:"-"`
 }
 
+// What can be asked once. Nothing here changes a job.
 type Query struct {
 }

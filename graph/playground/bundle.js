@@ -44,12 +44,20 @@ async function compare(files) {
   console.log(`dist is what the sources build: ${files.size} files`);
 }
 
-// read gives the committed files' contents by name.
+// read gives the committed files' contents by name; nothing for one that cannot be inflated.
 async function read() {
   const entries = await readdir(dist, { recursive: true, withFileTypes: true }).catch(() => []);
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const load = async (path) => [nameOf(path), gunzipSync(await readFile(path))];
+  const load = async (path) => [nameOf(path), inflate(await readFile(path))];
   return new Map(await Promise.all(paths.map(load)));
+}
+
+function inflate(packed) {
+  try {
+    return gunzipSync(packed);
+  } catch {
+    return undefined;
+  }
 }
 
 function nameOf(path) {

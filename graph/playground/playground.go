@@ -6,9 +6,13 @@
 //
 //	npm ci && npm run build
 //
-// And this one tells whether dist is what the sources build:
+// This one tells whether dist is what the sources build, and names the files that differ:
 //
 //	npm ci && npm run check
+//
+// And this one tries the page of a running server in Chromium, as a person would:
+//
+//	npm ci && npm run e2e -- http://localhost:8080/
 package playground
 
 import (
@@ -71,8 +75,8 @@ func readFiles(built fs.FS) map[string]file {
 			return err
 		}
 		hash := sha256.Sum256(gzipped)
-		urlPath := urlPath(name)
-		files[urlPath] = file{gzipped, contentType(urlPath), hex.EncodeToString(hash[:8])}
+		at := urlPath(name)
+		files[at] = file{gzipped, contentType(at), hex.EncodeToString(hash[:8])}
 		return nil
 	})
 	if err != nil {

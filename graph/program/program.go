@@ -1,116 +1,189 @@
-// Package program runs JobGraph as its users do, as a program of its own, in tests.
+// Package program runs the built program in tests, as a user would.
 package program
 
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 )
 
-// patience bounds each wait for the program.
-const patience = 20 * time.Second
+// Patience bounds every wait for the program: far more than it needs.
+const Patience = 30 * time.Second
 
-// Program is a JobGraph that runs.
+// Program is a running jobgraph.
 type Program struct {
-	// URL is the public address, such as http://127.0.0.1:40123.
+	// URL is the base address that it announced, such as http://127.0.0.1:43210.
 	URL string
-	// Log is what the program wrote to its standard error so far.
-	Log *Log
+	// AdminURL is the base address of metrics and profiles, "" where there is none.
+	AdminURL string
+
+	command *exec.Cmd
+	stderr  buffer
+	exited  chan error
 }
 
-// Start builds the program once for this test binary and starts it on an address of
-// the kernel's choice, with no admin address unless args name one. It is stopped
-// when the test ends, and must then exit with 0.
-func Start(t *testing.T, args ...string) *Program {
+// Start builds the program once, starts it with the arguments on addresses of its
+// own, and stops it when the test ends. The arguments may override the addresses;
+// sandbox as the first of them starts the sandbox.
+func Start(t testing.TB, args ...string) *Program {
 	t.Helper()
-	binary, err := build()
-	require.NoError(t, err)
-	args = append([]string{"--listen", "127.0.0.1:0", "--admin-listen", ""}, args...)
-	command := exec.Command(binary, args...)
-	log := &Log{}
-	command.Stderr = log
-	stdout, err := command.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, command.Start())
-	t.Cleanup(func() { stop(t, command, log) })
-	return &Program{URL: address(t, stdout, log), Log: log}
-}
-
-// build gives the program's path: one for each checkout, renamed into place, so that
-// test binaries that run at the same time leave each other's alone and nothing piles up.
-var build = sync.OnceValues(func() (string, error) {
-	_, file, _, _ := runtime.Caller(0)
-	root := filepath.Dir(filepath.Dir(filepath.Dir(file)))
-	name := fmt.Sprintf("jobgraph-test-%x", sha256.Sum256([]byte(root)))[:30]
-	binary := filepath.Join(os.TempDir(), name)
-	built := fmt.Sprintf("%s-%d", binary, os.Getpid())
-	command := exec.Command("go", "build", "-o", built, ".")
-	command.Dir = root
-	if output, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, output)
+	own := []string{"--listen", "127.0.0.1:0"}
+	if len(args) > 0 && args[0] == "sandbox" {
+		own, args = append([]string{"sandbox"}, own...), args[1:]
+	} else {
+		own = append(own, "--admin-listen", "127.0.0.1:0")
 	}
-	return binary, os.Rename(built, binary)
-})
+	p := &Program{command: Command(t, append(own, args...)...), exited: make(chan error, 1)}
+	p.command.Stderr = &p.stderr
+	stdout, err := p.command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Errorf("the program ended with %v\n%s", err, p.Log())
+		}
+	})
+	announced := make(chan struct{})
+	go p.read(stdout, announced)
+	select {
+	case <-announced:
+	case <-time.After(Patience):
+	}
+	if p.URL == "" {
+		t.Fatalf("the program announced no address\n%s", p.Log())
+	}
+	return p
+}
 
-// address reads the playground's address from what the program says at start.
-func address(t *testing.T, stdout io.Reader, log *Log) string {
-	t.Helper()
-	found := make(chan string, 1)
-	go func() {
-		defer close(found)
-		lines := bufio.NewScanner(stdout)
-		for lines.Scan() { // to the end: the program must never wait for its reader
-			if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[0] == "playground" {
-				found <- strings.TrimSuffix(fields[1], "/")
+// read takes the addresses from what the program prints up to "Try:", and
+// everything else away, so that the program is never blocked on us.
+func (p *Program) read(stdout io.Reader, announced chan<- struct{}) {
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Try:") {
+		words := strings.Fields(lines.Text())
+		for i, word := range words {
+			switch {
+			case !strings.HasPrefix(word, "http://"):
+			case i > 0 && words[i-1] == "metrics":
+				p.AdminURL = strings.TrimSuffix(word, "/metrics")
+			case p.URL == "":
+				p.URL = strings.TrimSuffix(strings.TrimSuffix(word, "/api/job/info"), "/")
 			}
 		}
-	}()
+	}
+	close(announced)
+	_, _ = io.Copy(io.Discard, stdout)
+	p.exited <- p.command.Wait()
+	close(p.exited)
+}
+
+// Stop asks the program to end and waits until it did; nil is exit code 0.
+func (p *Program) Stop() error {
+	_ = p.command.Process.Signal(syscall.SIGTERM)
 	select {
-	case url, ok := <-found:
-		require.True(t, ok, "the program ended before it served: %s", log)
-		return url
-	case <-time.After(patience):
-		require.FailNow(t, "the program does not serve", log.String())
-		return ""
+	case err := <-p.exited:
+		return err
+	case <-time.After(Patience):
+		_ = p.command.Process.Kill()
+		return errors.New("it had to be killed")
 	}
 }
 
-// stop ends the program as an operator does.
-func stop(t *testing.T, command *exec.Cmd, log *Log) {
+// Log is what the program has logged so far.
+func (p *Program) Log() string { return p.stderr.String() }
+
+// Command is the built program, not started yet, without any setting of this
+// process's environment.
+func Command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	kill := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
-	defer kill.Stop()
-	_ = command.Process.Signal(syscall.SIGTERM)
-	require.NoError(t, command.Wait(), "the program's end: %s", log)
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(path, args...)
+	for _, setting := range os.Environ() {
+		if !strings.HasPrefix(setting, "JOBGRAPH_") {
+			command.Env = append(command.Env, setting)
+		}
+	}
+	return command
 }
 
-// Log keeps what is written to it, for many writers at once.
-type Log struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
+// build builds the program once a test binary, to a path that the next run of the
+// same package writes over: nothing piles up.
+var build = sync.OnceValues(func() (string, error) {
+	here, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("jobgraph-%x", sha256.Sum256([]byte(here)))[:32])
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	if output, err := exec.CommandContext(ctx, "go", "build", "-o", path, "jobgraph").CombinedOutput(); err != nil {
+		return "", errors.New(string(output))
+	}
+	return path, nil
+})
+
+// buffer is a bytes.Buffer that may be read while it is written.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-func (l *Log) Write(p []byte) (int, error) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.text.Write(p)
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
 }
 
-func (l *Log) String() string {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.text.String()
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// NeedTool gives the path of a tool such as "node", and skips the test where this
+// machine has none.
+func NeedTool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		lacks(t, name+" is not on this machine")
+	}
+	return path
+}
+
+// NeedFile skips the test where the path does not exist; mend says how to get it.
+func NeedFile(t testing.TB, path, mend string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		lacks(t, path+" is missing: "+mend)
+	}
+}
+
+// lacks skips the test, or fails it where JOBGRAPH_REQUIRE_ALL is set, as the
+// gate does.
+func lacks(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("JOBGRAPH_REQUIRE_ALL") != "" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }

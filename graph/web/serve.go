@@ -22,6 +22,8 @@ type Server struct {
 	Handler  http.Handler
 	// WriteTimeout bounds a whole answer; 5 min.
 	WriteTimeout time.Duration
+	// CloseDelay is how long the address stays open after it was told to end.
+	CloseDelay time.Duration
 }
 
 // Listen opens the address; name says in an error whose address it is.
@@ -68,6 +70,7 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 	}
 	closed := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
+		time.Sleep(s.CloseDelay)
 		// ctx is done: the requests in flight need a time of their own.
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()

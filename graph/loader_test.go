@@ -1,0 +1,49 @@
+package graph_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph"
+	"jobgraph/upstream"
+)
+
+type panicking struct{}
+
+func (panicking) Job(context.Context, string, string) (*upstream.Job, error) { panic("boom") }
+
+// blocking is a source whose calls wait until their callers leave.
+type blocking struct{ started, stopped chan string }
+
+func (b blocking) Job(ctx context.Context, _, id string) (*upstream.Job, error) {
+	b.started <- id
+	<-ctx.Done()
+	b.stopped <- id
+	return nil, ctx.Err()
+}
+
+func TestACancelledOperationStopsItsCalls(t *testing.T) {
+	source := blocking{make(chan string, 3), make(chan string, 3)}
+	server := httptest.NewServer(graph.NewHandler(source, graph.Options{DefaultToken: "aa"}))
+	defer server.Close()
+	ctx, leave := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader(`{"query": "{ job(ids: [\"a\", \"b\", \"c\"]) { __typename } }"}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	go func() {
+		for range 3 {
+			<-source.started
+		}
+		leave()
+	}()
+	_, err = server.Client().Do(request)
+	require.ErrorIs(t, err, context.Canceled)
+	stopped := []string{<-source.stopped, <-source.stopped, <-source.stopped}
+	assert.ElementsMatch(t, []string{"a", "b", "c"}, stopped)
+}
