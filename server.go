@@ -20,6 +20,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admin"
+	"jobgraph/graph/examples/page"
 	"jobgraph/graph/playground"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
@@ -46,6 +47,7 @@ type serveConfig struct {
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
 	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
+	Example              bool          `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }
@@ -165,7 +167,7 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
-	handler := web.New(web.Options{
+	options := web.Options{
 		GraphQL: graph.NewHandler(client, graph.Options{
 			MaxIDs:           c.MaxIDs,
 			DefaultToken:     token,
@@ -176,10 +178,13 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		Schema:     plainSchema,
 		Readiness:  readiness,
 		Logger:     logger,
-	})
+	}
+	if c.Example {
+		options.Example = page.Handler()
+	}
 	c.announce(stdout, logger, listener.Addr(), behind)
 	// An answer may take as long as its slowest job, and then has to be sent.
-	public := web.Server{Listener: listener, Handler: handler, WriteTimeout: c.UpstreamTimeout + 20*time.Second, CloseDelay: c.ShutdownDelay}
+	public := web.Server{Listener: listener, Handler: web.New(options), WriteTimeout: c.UpstreamTimeout + 20*time.Second, CloseDelay: c.ShutdownDelay}
 	return web.Serve(ctx, logger, public, behind...)
 }
 

@@ -6,12 +6,14 @@ import (
 	"net/http"
 )
 
-// Options are what the public address serves. Every field is needed.
+// Options are what the public address serves. Every field but Example is needed.
 type Options struct {
 	// GraphQL answers at /graphql.
 	GraphQL http.Handler
 	// Playground answers at / and below /assets/.
 	Playground http.Handler
+	// Example answers below /example/; nil: nothing does.
+	Example http.Handler
 	// Schema is the text at /schema.graphqls, for code generators and editors.
 	Schema string
 	// Readiness answers at /readyz.
@@ -28,6 +30,9 @@ func New(opts Options) http.Handler {
 	mux.Handle("GET /healthz", text("ok\n"))
 	mux.Handle("GET /readyz", opts.Readiness)
 	mux.Handle("/", opts.Playground)
+	if opts.Example != nil {
+		mux.Handle("/example/", http.StripPrefix("/example", opts.Example))
+	}
 	return accessLog(opts.Logger, mux)
 }
 
