@@ -11,8 +11,10 @@ import (
 	"log"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,9 +24,11 @@ import (
 	"jobgraph/graph/admin"
 	"jobgraph/graph/examples/page"
 	"jobgraph/graph/playground"
+	"jobgraph/graph/transport"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
 	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/watch"
 )
 
 //go:generate go tool gqlgen generate
@@ -33,8 +37,10 @@ import (
 var schema string
 
 type commands struct {
-	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the other one is sandbox."`
+	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the others are sandbox and callback-url."`
 	Sandbox sandboxConfig `cmd:"" help:"Serve the embedded job API by itself, to try clients on."`
+
+	CallbackURL callbackURLConfig `cmd:"" name:"callback-url" help:"Print the callback_url to hand to the job API, so that a finished job is told at once."`
 }
 
 type serveConfig struct {
@@ -46,6 +52,12 @@ type serveConfig struct {
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
 	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
+	PollInterval         time.Duration `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`
+	PollMax              time.Duration `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
+	MaxWatchedJobs       int           `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
+	MaxConnections       int           `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
+	MaxOperations        int           `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
+	CallbackSecret       string        `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
 	Example              bool          `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
@@ -55,6 +67,15 @@ type serveConfig struct {
 type sandboxConfig struct {
 	Listen string `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
 }
+
+type callbackURLConfig struct {
+	PublicURL      string `required:"" env:"JOBGRAPH_PUBLIC_URL" placeholder:"URL" help:"Where the job API reaches this server, such as https://captions.example.com."`
+	CallbackSecret string `required:"" env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"The server's --callback-secret."`
+}
+
+const minCallbackSecret = 16
+
+var errCallbackSecret = fmt.Errorf("--callback-secret must have %d characters or more, such as what openssl rand -hex 16 prints", minCallbackSecret)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -88,6 +109,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	case command.Command() == "sandbox":
 		return cli.Sandbox.run(ctx, stdout, stderr)
+	case command.Command() == "callback-url":
+		return cli.CallbackURL.run(stdout)
 	default:
 		return cli.Serve.run(ctx, stdout, stderr)
 	}
@@ -114,6 +137,18 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--upstream-concurrency must be at least 1")
 	case c.MaxIDs <= 0:
 		return errors.New("--max-ids must be at least 1")
+	case c.PollInterval < 100*time.Millisecond:
+		return errors.New("--poll-interval must be at least 100ms, such as 2s")
+	case c.PollMax < c.PollInterval:
+		return errors.New("--poll-max must be at least as long as --poll-interval, such as 30s")
+	case c.MaxWatchedJobs <= 0:
+		return errors.New("--max-watched-jobs must be at least 1")
+	case c.MaxConnections <= 0:
+		return errors.New("--max-connections must be at least 1")
+	case c.MaxOperations <= 0:
+		return errors.New("--max-operations must be at least 1")
+	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:
+		return errCallbackSecret
 	case c.ShutdownDelay < 0:
 		return errors.New("--shutdown-delay must not be less than 0")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
@@ -165,6 +200,14 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	watches := watch.New(client, watch.Options{
+		Interval:    c.PollInterval,
+		MaxInterval: c.PollMax,
+		MaxJobs:     c.MaxWatchedJobs,
+		Logger:      logger,
+	})
+	connections := transport.NewConnections(c.MaxConnections)
+	metrics.Watch(watches.Jobs, connections.Open)
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
 	options := web.Options{
@@ -173,18 +216,29 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 			DefaultToken:     token,
 			Logger:           logger,
 			ObserveOperation: metrics.OperationDone,
+			Watches:          watches,
+			Connections:      connections,
+			MaxOperations:    c.MaxOperations,
 		}),
-		Playground: playground.Handler(),
-		Schema:     plainSchema,
-		Readiness:  readiness,
-		Logger:     logger,
+		Playground:     playground.Handler(),
+		Schema:         plainSchema,
+		Readiness:      readiness,
+		CallbackSecret: c.CallbackSecret,
+		Wake:           watches.Wake,
+		Logger:         logger,
 	}
 	if c.Example {
 		options.Example = page.Handler()
 	}
 	c.announce(stdout, logger, listener.Addr(), behind)
 	// An answer may take as long as its slowest job, and then has to be sent.
-	public := web.Server{Listener: listener, Handler: web.New(options), WriteTimeout: c.UpstreamTimeout + 20*time.Second, CloseDelay: c.ShutdownDelay}
+	public := web.Server{
+		Listener:     listener,
+		Handler:      web.New(options),
+		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
+		CloseDelay:   c.ShutdownDelay,
+		Leave:        connections.Leave,
+	}
 	return web.Serve(ctx, logger, public, behind...)
 }
 
@@ -239,6 +293,23 @@ func (c *sandboxConfig) run(ctx context.Context, stdout, stderr io.Writer) error
 	fmt.Fprintf(stdout, "Try:\n  curl '%s/api/job/info?v=1&api_token=%s&job_id=%s'\n", base, sandbox.Token, sandbox.ExampleRequestJobID)
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	return web.Serve(ctx, logger, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{})})
+}
+
+// Validate is called by kong.
+func (c *callbackURLConfig) Validate() error {
+	public, err := url.Parse(c.PublicURL)
+	switch {
+	case err != nil, public.Scheme != "http" && public.Scheme != "https", public.Host == "", public.RawQuery != "":
+		return errors.New("--public-url must be like https://captions.example.com")
+	case len(c.CallbackSecret) < minCallbackSecret:
+		return errCallbackSecret
+	}
+	return nil
+}
+
+func (c *callbackURLConfig) run(stdout io.Writer) error {
+	_, err := fmt.Fprintln(stdout, strings.TrimSuffix(c.PublicURL, "/")+web.CallbackPath(c.CallbackSecret))
+	return err
 }
 
 // localAddress is how this machine reaches the address: one that listens

@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/watch"
 )
 
 // The values of extensions.code, beside gqlgen's GRAPHQL_PARSE_FAILED and
@@ -19,6 +20,7 @@ import (
 const (
 	codeBadUserInput = "BAD_USER_INPUT"
 	codeInternal     = "INTERNAL_SERVER_ERROR"
+	codeUnavailable  = "SERVICE_UNAVAILABLE"
 )
 
 const representationForm = `Send objects like {"__typename": "Job", "id": "HEX"}.`
@@ -36,6 +38,15 @@ func (e *publicError) Error() string { return e.message }
 func tooManyIDs(got, most int) error {
 	return &publicError{code: codeBadUserInput,
 		message: fmt.Sprintf("%d ids were asked in one field, %d are allowed. Ask in several operations.", got, most)}
+}
+
+// watchError tells that the process watches all the jobs that it may.
+func watchError(err error) error {
+	if errors.Is(err, watch.ErrTooMany) {
+		return &publicError{code: codeUnavailable,
+			message: "This server watches as many jobs as it can. Try again later, or ask with job(ids:)."}
+	}
+	return err
 }
 
 // referenceError tells a gateway why a reference has no job.

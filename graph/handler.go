@@ -15,6 +15,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"jobgraph/graph/generated"
+	live "jobgraph/graph/transport"
+	"jobgraph/upstream/watch"
 )
 
 const (
@@ -37,13 +39,26 @@ type Options struct {
 	// ObserveOperation is told of each answer: outcome is "OK" or the first error's
 	// code; nil: nobody is told.
 	ObserveOperation func(outcome string, took time.Duration)
+	// Watches tell subscriptions of changes; nil: watches of the source, with their defaults.
+	Watches *watch.Watches
+	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
+	Connections *live.Connections
+	// MaxOperations bounds the operations under way on one WebSocket; 20.
+	MaxOperations int
+	// AllowOrigin says which foreign origins, such as https://example.com, may open
+	// WebSockets and event streams; nil: none.
+	AllowOrigin func(origin string) bool
 }
 
 // NewHandler returns the GraphQL endpoint over the source.
 func NewHandler(source JobSource, opts Options) http.Handler {
-	resolver := &Resolver{maxIDs: cmp.Or(opts.MaxIDs, 100)}
+	resolver := &Resolver{maxIDs: cmp.Or(opts.MaxIDs, 100), watches: opts.Watches}
+	if resolver.watches == nil {
+		resolver.watches = watch.New(source, watch.Options{Logger: opts.Logger})
+	}
 	logger := cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	server := handler.New(generated.NewExecutableSchema(generated.Config{Resolvers: resolver}))
+	addLiveTransports(server, opts) // before the others: the first that fits is taken
 	server.AddTransport(transport.GET{})
 	server.AddTransport(transport.POST{})
 	server.SetParserTokenLimit(maxTokens)
@@ -74,6 +89,9 @@ func withCaller(next http.Handler, defaultToken string) http.Handler {
 func observed(observe func(string, time.Duration)) graphql.ResponseMiddleware {
 	return func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		response := next(ctx)
+		if isSubscription(ctx) {
+			return response // an event, not an answer: it took as long as the job did
+		}
 		outcome := "OK"
 		if response != nil && len(response.Errors) > 0 {
 			outcome = codeInternal

@@ -2,7 +2,10 @@
 // operation -> resolver -> loader -> upstream client.
 package graph
 
+import "jobgraph/upstream/watch"
+
 // Resolver is the root of the resolvers in *.resolvers.go.
 type Resolver struct {
-	maxIDs int
+	maxIDs  int
+	watches *watch.Watches
 }

@@ -27,6 +27,19 @@ func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result
 	return results[0], nil
 }
 
+func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {
+	if len(ids) > r.maxIDs {
+		return nil, tooManyIDs(len(ids), r.maxIDs)
+	}
+	states, err := r.watches.Watch(ctx, tokenFrom(ctx), ids)
+	return states, watchError(err)
+}
+
 func (r *Resolver) Query() generated.QueryResolver { return &queryResolver{r} }
 
-type queryResolver struct{ *Resolver }
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return &subscriptionResolver{r} }
+
+type (
+	queryResolver        struct{ *Resolver }
+	subscriptionResolver struct{ *Resolver }
+)

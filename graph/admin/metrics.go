@@ -47,6 +47,19 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// Watch shows what the two functions count whenever the metrics are asked for.
+func (m *Metrics) Watch(jobs, connections func() int) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "jobgraph_watched_jobs",
+			Help: "Jobs that subscriptions wait for: each pair of token and job has one poller.",
+		}, func() float64 { return float64(jobs()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "jobgraph_live_connections",
+			Help: "WebSockets and event streams that are open.",
+		}, func() float64 { return float64(connections()) }))
+}
+
 func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }

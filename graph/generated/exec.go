@@ -35,6 +35,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Entity() EntityResolver
 	Query() QueryResolver
+	Subscription() SubscriptionResolver
 }
 
 type DirectiveRoot struct {
@@ -53,6 +54,9 @@ type EntityResolver interface {
 type QueryResolver interface {
 	Job(ctx context.Context, ids []string) ([]upstream.Result, error)
 	JobByID(ctx context.Context, id string) (upstream.Result, error)
+}
+type SubscriptionResolver interface {
+	JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -114,6 +118,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			}
 
 			return &response
+		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
 		}
 
 	default:
@@ -179,6 +200,35 @@ type Query {
   jobById(
     "The job's id, such as ` + "`" + `\"d4fb871e07514304b23131b45f8caa1f\"` + "`" + `."
     id: ID!
+  ): JobResult!
+}
+
+"""
+What the server tells by itself. Ask over a WebSocket (` + "`" + `graphql-transport-ws` + "`" + `) or
+with the header ` + "`" + `Accept: text/event-stream` + "`" + ` (graphql-sse).
+"""
+type Subscription {
+  """
+  Several jobs as they change: the state of each job at once, then its new state
+  whenever a field of it has changed, and nothing while nothing changes. Ask with
+  it wherever you would ask again and again with ` + "`" + `job` + "`" + `.
+
+  A job settles when it is ` + "`" + `COMPLETE` + "`" + ` and has a ` + "`" + `returnDate` + "`" + `, when it is
+  ` + "`" + `MEDIA_FAILURE` + "`" + `, or with an ` + "`" + `ApiError` + "`" + ` that is not ` + "`" + `retryable` + "`" + `, such as an id
+  that does not exist or a token that has expired. When all jobs have settled, the
+  subscription completes. An ` + "`" + `ApiError` + "`" + ` that is ` + "`" + `retryable` + "`" + ` is told and goes away
+  by itself. A subscription that completes before all jobs have settled was ended
+  by a server that is being restarted: subscribe again.
+
+  Whoever reads slowly gets the latest state and misses those before it.
+  """
+  jobUpdated(
+    """
+    The jobs' ids, at most 100 (unless the server is set up otherwise), such as
+    ` + "`" + `["d4fb871e07514304b23131b45f8caa1f"]` + "`" + `. ` + "`" + `Job.id` + "`" + ` or ` + "`" + `ApiError.jobId` + "`" + ` says which
+    of them an event is about. An id that is given twice counts once.
+    """
+    ids: [ID!]!
   ): JobResult!
 }
 
@@ -680,6 +730,20 @@ func (ec *executionContext) field_Query_jobById_args(ctx context.Context, rawArg
 }
 
 func (ec *executionContext) field_Query_job_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "ids",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalNID2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["ids"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_jobUpdated_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "ids",
@@ -1711,6 +1775,50 @@ func (ec *executionContext) _ReturnTarget_settings(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_ReturnTarget_settings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ReturnTarget", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _Subscription_jobUpdated(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_jobUpdated(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().JobUpdated(ctx, fc.Args["ids"].([]string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v upstream.Result) graphql.Marshaler {
+			return ec.marshalNJobResult2jobgraphᚋupstreamᚐResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_jobUpdated(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type JobResult does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_jobUpdated_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) __Service_sdl(ctx context.Context, field graphql.CollectedField, obj *fedruntime.Service) (ret graphql.Marshaler) {
@@ -3266,6 +3374,26 @@ func (ec *executionContext) _ReturnTarget(ctx context.Context, sel ast.Selection
 	}
 
 	return out
+}
+
+var subscriptionImplementors = []string{"Subscription"}
+
+func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subscriptionImplementors)
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
+		Object: "Subscription",
+	})
+	if len(fields) != 1 {
+		graphql.AddErrorf(ctx, "must subscribe to exactly one stream")
+		return nil
+	}
+
+	switch fields[0].Name {
+	case "jobUpdated":
+		return ec._Subscription_jobUpdated(ctx, fields[0])
+	default:
+		panic("unknown field " + strconv.Quote(fields[0].Name))
+	}
 }
 
 var _ServiceImplementors = []string{"_Service"}

@@ -12,3 +12,8 @@ type JobRepresentation struct {
 // What can be asked once. Nothing here changes a job.
 type Query struct {
 }
+
+// What the server tells by itself. Ask over a WebSocket (`graphql-transport-ws`) or
+// with the header `Accept: text/event-stream` (graphql-sse).
+type Subscription struct {
+}

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// shutdownTimeout is how long requests in flight may take to finish.
-const shutdownTimeout = 10 * time.Second
+// shutdownTimeout is how long requests in flight may take to finish. The process
+// has 10 s in all.
+const shutdownTimeout = 9 * time.Second
 
 // Server is one address and what answers there.
 type Server struct {
@@ -22,6 +23,8 @@ type Server struct {
 	Handler  http.Handler
 	// WriteTimeout bounds a whole answer; 5 min.
 	WriteTimeout time.Duration
+	// Leave ends the connections that would stay open; nil: there are none.
+	Leave func(context.Context) error
 	// CloseDelay is how long the address stays open after it was told to end.
 	CloseDelay time.Duration
 }
@@ -74,11 +77,22 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		// ctx is done: the requests in flight need a time of their own.
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		closed <- server.Shutdown(patience)
+		closed <- s.leave(patience, server)
 	})
 	err := server.Serve(s.Listener)
 	if stop() { // Serve failed by itself
 		return err
 	}
 	return <-closed
+}
+
+// leave ends what stays open while Shutdown, which knows nothing of WebSockets and
+// waits for event streams, closes the listener and lets requests finish.
+func (s Server) leave(patience context.Context, server *http.Server) error {
+	var leaving errgroup.Group
+	if s.Leave != nil {
+		leaving.Go(func() error { return s.Leave(patience) })
+	}
+	leaving.Go(func() error { return server.Shutdown(patience) })
+	return leaving.Wait()
 }

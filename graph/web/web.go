@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// Options are what the public address serves. Every field but Example is needed.
+// Options are what the public address serves. Every field is needed, but Example and those of callbacks.
 type Options struct {
 	// GraphQL answers at /graphql.
 	GraphQL http.Handler
@@ -18,6 +18,10 @@ type Options struct {
 	Schema string
 	// Readiness answers at /readyz.
 	Readiness *Readiness
+	// CallbackSecret signs the address of callbacks; "": there is none.
+	CallbackSecret string
+	// Wake is called with the job id of each callback.
+	Wake func(jobID string)
 	// Logger gets a line for each request.
 	Logger *slog.Logger
 }
@@ -29,6 +33,9 @@ func New(opts Options) http.Handler {
 	mux.Handle("GET /schema.graphqls", text(opts.Schema))
 	mux.Handle("GET /healthz", text("ok\n"))
 	mux.Handle("GET /readyz", opts.Readiness)
+	if opts.CallbackSecret != "" {
+		mux.Handle("GET "+callbacksPath+"{signature}", callbacks(opts.CallbackSecret, opts.Wake))
+	}
 	mux.Handle("/", opts.Playground)
 	if opts.Example != nil {
 		mux.Handle("/example/", http.StripPrefix("/example", opts.Example))

@@ -1,0 +1,81 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	live "jobgraph/graph/transport"
+)
+
+// addLiveTransports adds those over which a subscription can be told: a WebSocket
+// and server-sent events. Queries work over both as well.
+func addLiveTransports(server *handler.Server, opts Options) {
+	connections := cmp.Or(opts.Connections, live.NewConnections(0))
+	server.AddTransport(live.WebSocket{
+		Connections:   connections,
+		MaxOperations: opts.MaxOperations,
+		AllowOrigin:   opts.AllowOrigin,
+		Init:          withInitToken,
+	})
+	server.Use(oneField{})
+	server.AddTransport(live.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin})
+}
+
+// withInitToken reads the token from connection_init's payload, written there as in
+// a header: {"Authorization": "Bearer HEX"}. Without one the upgrade request's counts.
+func withInitToken(ctx context.Context, payload map[string]any) (context.Context, error) {
+	for name, value := range payload {
+		if !strings.EqualFold(name, "Authorization") {
+			continue
+		}
+		authorization, ok := value.(string)
+		if !ok {
+			return nil, errors.New("Authorization must be a text such as Bearer HEX")
+		}
+		header := http.Header{"Authorization": {cmp.Or(authorization, "none")}}
+		return withToken(ctx, bearerToken(header, "")), nil
+	}
+	return ctx, nil
+}
+
+// oneField refuses subscriptions that gqlgen would fail on while they run, and those
+// that come over a transport which can answer only once.
+type oneField struct{}
+
+func (oneField) ExtensionName() string                          { return "oneField" }
+func (oneField) Validate(schema graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext is gqlgen's name for a check before anything is executed.
+func (oneField) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if operation.Operation.Operation != ast.Subscription {
+		return nil
+	}
+	message := ""
+	fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})
+	switch {
+	case len(fields) != 1 || strings.HasPrefix(fields[0].Name, "__"):
+		message = "A subscription must have exactly one field, such as jobUpdated."
+	case !live.CanStream(ctx):
+		message = "A subscription needs a WebSocket (graphql-transport-ws) or the header Accept: text/event-stream."
+	default:
+		return nil
+	}
+	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": errcode.ValidationFailed}}
+}
+
+func isSubscription(ctx context.Context) bool {
+	if !graphql.HasOperationContext(ctx) {
+		return false
+	}
+	operation := graphql.GetOperationContext(ctx).Operation
+	return operation != nil && operation.Operation == ast.Subscription
+}

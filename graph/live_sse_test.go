@@ -1,0 +1,168 @@
+package graph_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/upstream"
+)
+
+// eventStream reads server-sent events by hand.
+type eventStream struct {
+	t        *testing.T
+	response *http.Response
+	lines    *bufio.Scanner
+}
+
+func (s *liveServer) stream(t *testing.T, method, token, query string, ids ...string) *eventStream {
+	t.Helper()
+	variables, err := json.Marshal(map[string]any{"ids": ids})
+	require.NoError(t, err)
+	address, body := s.URL+"/graphql", io.Reader(nil)
+	if method == http.MethodGet {
+		address += "?" + url.Values{"query": {query}, "variables": {string(variables)}}.Encode()
+	} else {
+		text, _ := json.Marshal(map[string]any{"query": query, "variables": json.RawMessage(variables)})
+		body = strings.NewReader(string(text))
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, address, body)
+	require.NoError(t, err)
+	request.Header.Set("Accept", "text/event-stream")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	t.Cleanup(func() { response.Body.Close() })
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, "text/event-stream; charset=utf-8", response.Header.Get("Content-Type"))
+	return &eventStream{t, response, bufio.NewScanner(response.Body)}
+}
+
+// next is the lines of the next event, without comments; none at the end.
+func (s *eventStream) next() (event []string) {
+	s.t.Helper()
+	for s.lines.Scan() {
+		line := s.lines.Text()
+		switch {
+		case strings.HasPrefix(line, ":"):
+		case line != "":
+			event = append(event, line)
+		case event != nil:
+			return event
+		}
+	}
+	return event
+}
+
+func TestEventStreamTellsEachChangeAndCompletes(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			s := startLive(t, nil)
+			stream := s.stream(t, method, "", subscribing, liveJob)
+			assert.Equal(t, []string{"event: next", `data: {"data":{"jobUpdated":{"id":"0001","status":"PENDING"}}}`}, stream.next())
+			time.Sleep(200 * time.Millisecond) // past the HTTP server's own deadlines
+			s.jobs.set(liveJob, upstream.StatusMediaFailure, "")
+			assert.Equal(t, []string{"event: next", `data: {"data":{"jobUpdated":{"id":"0001","status":"MEDIA_FAILURE"}}}`}, stream.next())
+			assert.Equal(t, []string{"event: complete", "data: "}, stream.next())
+			assert.Nil(t, stream.next())
+		})
+	}
+}
+
+func TestEventStreamAnswersQueriesAndMistakes(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	for _, test := range []struct{ query, token, want string }{
+		{`{ __typename }`, "", `{"data":{"__typename":"Query"}}`},
+		{subscribing, "abcd", `{"data":{"jobUpdated":{"jobId":"0001","type":"BAD_API_TOKEN"}}}`},
+		{`{ nonsense }`, "", "GRAPHQL_VALIDATION_FAILED"},
+		{`{`, "", "GRAPHQL_PARSE_FAILED"},
+		{`subscription { jobUpdated(ids: ["1", "2", "3", "4"]) { __typename } }`, "", "BAD_USER_INPUT"},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			stream := s.stream(t, method, test.token, test.query, liveJob)
+			event := stream.next()
+			require.Len(t, event, 2, test.query)
+			assert.Equal(t, "event: next", event[0])
+			assert.Contains(t, event[1], test.want)
+			assert.Equal(t, []string{"event: complete", "data: "}, stream.next(), test.query)
+		}
+	}
+}
+
+func TestEventStreamRefusesWhatIsNoRequest(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	const canary = "CANARY"
+	for _, test := range []struct {
+		name, method, query, contentType, body string
+		status                                 int
+	}{
+		{"no query", http.MethodGet, "", "", "", http.StatusBadRequest},
+		{"variables", http.MethodGet, "?query={__typename}&variables=" + canary, "", "", http.StatusBadRequest},
+		{"JSON", http.MethodPost, "", "application/json", canary, http.StatusBadRequest},
+		{"empty", http.MethodPost, "", "application/json", "{}", http.StatusBadRequest},
+		{"form", http.MethodPost, "", "application/x-www-form-urlencoded", "query=" + canary, http.StatusUnsupportedMediaType},
+		{"size", http.MethodPost, "", "application/json", `{"query": "` + strings.Repeat("x", 300<<10), http.StatusRequestEntityTooLarge},
+	} {
+		request, err := http.NewRequest(test.method, s.URL+"/graphql"+test.query, strings.NewReader(test.body))
+		require.NoError(t, err)
+		request.Header.Set("Accept", "text/event-stream")
+		request.Header.Set("Content-Type", test.contentType)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err, test.name)
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		assert.Equal(t, test.status, response.StatusCode, test.name)
+		assert.Contains(t, string(body), `{"errors":[{"message":`, test.name)
+		assert.NotContains(t, string(body), canary, test.name)
+	}
+}
+
+func TestJSONIsServedWhereItIsPreferred(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	for accept, want := range map[string]string{
+		"text/event-stream":                                    "text/event-stream; charset=utf-8",
+		"text/event-stream, multipart/mixed":                   "text/event-stream; charset=utf-8",
+		"application/graphql-response+json, text/event-stream": "application/graphql-response+json",
+		"application/json, text/event-stream":                  "application/json",
+		"text/event-stream;q=0, application/json":              "application/json",
+	} {
+		request, err := http.NewRequest(http.MethodPost, s.URL+"/graphql", strings.NewReader(`{"query": "{ __typename }"}`))
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Accept", accept)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		response.Body.Close()
+		assert.Contains(t, response.Header.Get("Content-Type"), want, accept)
+	}
+}
+
+func TestASubscriptionNeedsAStream(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	body := `{"query": "subscription { jobUpdated(ids: \"0001\") { __typename } }"}`
+	response, err := http.Post(s.URL+"/graphql", "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	answer, _ := io.ReadAll(response.Body)
+	assert.Contains(t, string(answer), "A subscription needs a WebSocket")
+	assert.Zero(t, s.watches.Jobs())
+}

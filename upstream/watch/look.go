@@ -1,0 +1,66 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+
+	"jobgraph/upstream"
+)
+
+// look asks the source once. nil means that ctx ended first.
+func (w *Watches) look(ctx context.Context, token, id string) (result upstream.Result) {
+	defer func() {
+		if r := recover(); r != nil {
+			// The value itself may hold what must not be in a log.
+			w.logger.Error("a look at a job panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+			result = unknownFailure(id)
+		}
+	}()
+	job, err := w.source.Job(ctx, token, id)
+	var failed *upstream.Error
+	switch {
+	case err == nil:
+		return job
+	case ctx.Err() != nil:
+		return nil
+	case errors.As(err, &failed):
+		return failed
+	default:
+		return unknownFailure(id)
+	}
+}
+
+func unknownFailure(id string) *upstream.Error {
+	return &upstream.Error{Type: upstream.Unavailable, JobID: id,
+		Comment: "This server failed to ask the job API. It asks again by itself."}
+}
+
+// same says whether a client sees no difference between two states.
+func same(a, b upstream.Result) bool {
+	if a == b {
+		return true
+	}
+	one, ok := a.(*upstream.Error)
+	if !ok {
+		return reflect.DeepEqual(a, b)
+	}
+	other, ok := b.(*upstream.Error)
+	return ok && one.Type == other.Type && one.Comment == other.Comment &&
+		one.JobID == other.JobID && reflect.DeepEqual(one.UpstreamType, other.UpstreamType)
+}
+
+// settled says whether nothing more is to be expected.
+func settled(state upstream.Result) bool {
+	switch state := state.(type) {
+	case *upstream.Job:
+		return state.Status == upstream.StatusMediaFailure ||
+			state.Status == upstream.StatusComplete && state.ReturnDate != nil
+	case *upstream.Error:
+		return !state.Retryable()
+	default:
+		return false
+	}
+}
