@@ -42,6 +42,7 @@ async function tryAt(options) {
   await page.goto(base.href);
   await page.locator('.card').nth(5).waitFor();
   await tryCards(page);
+  await tryLive(page);
   await tryWidth(page);
   await tryAccessibility(page);
   if (folder) await page.screenshot({ path: `${folder}/page-${size}.png`, fullPage: true });
@@ -71,6 +72,22 @@ async function tryCards(page) {
 
 function card(page, id) {
   return page.locator(`[data-id="${id}"]`);
+}
+
+// tryLive waits for the job that lives half a minute to move by itself, and for those who cannot
+// see it to be told.
+async function tryLive(page) {
+  const moving = card(page, '30000000000000000000000000000001');
+  let first = await moving.locator('.status').innerText();
+  while (['Complete', 'Media failure'].includes(first)) { // it begins anew within seconds
+    await page.reload();
+    first = await moving.locator('.status').innerText();
+  }
+  await page.getByText('Live: changes appear by themselves.').waitFor();
+  await moving.locator('.status', { hasNotText: first }).waitFor();
+  const second = await moving.locator('.status').innerText();
+  await page.locator('#news', { hasText: `life_of_30_seconds: ${second}` }).waitFor({ state: 'attached' });
+  assert.equal(await moving.locator('[aria-current=step]').innerText(), second);
 }
 
 async function tryWidth(page) {

@@ -1,5 +1,6 @@
 // Shows the jobs of the form and keeps them up to date.
-import { news, render } from './render.js';
+import { subscribe } from './events.js';
+import { idOf, news, render } from './render.js';
 
 const fields = `
   __typename
@@ -14,6 +15,7 @@ const fields = `
   ... on ApiError { jobId type comment retryable }
 `;
 const jobsQuery = `query Jobs($ids: [ID!]!) { job(ids: $ids) { ${fields} } }`;
+const jobUpdated = `subscription JobUpdated($ids: [ID!]!) { jobUpdated(ids: $ids) { ${fields} } }`;
 
 // What the sandbox shows well: jobs that move, one of each end, and two mistakes.
 const examples = [
@@ -28,6 +30,7 @@ const examples = [
 const form = document.querySelector('form');
 const list = document.querySelector('#jobs');
 const connection = document.querySelector('#connection');
+const announcement = document.querySelector('#news');
 let current = new AbortController();
 
 form.ids.value = new URLSearchParams(location.search).get('ids') ?? examples.join('\n');
@@ -52,12 +55,57 @@ async function show() {
   try {
     const { job: results } = await query(jobsQuery, { ids }, signal);
     list.replaceChildren(...results.map((result) => render(result)));
-    connection.textContent = `${results.length} jobs, as of ${new Date().toLocaleTimeString()}.`;
+    await follow(results, signal);
+    connection.textContent = 'Nothing moves any more.';
   } catch (error) {
     if (signal.aborted) return;
     list.replaceChildren();
     connection.textContent = error.message;
   }
+}
+
+// follow shows each change until all jobs have settled. A connection that breaks, and one that a
+// server ends because it is being restarted, is made anew, a little later each time.
+async function follow(results, signal) {
+  const latest = new Map(results.map((result) => [idOf(result), result]));
+  const moving = () => [...latest].filter(([, result]) => !settled(result)).map(([id]) => id);
+  for (let pause = 1; moving().length > 0; pause = Math.min(2 * pause, 30)) {
+    try {
+      const response = await request(jobUpdated, { ids: moving() }, signal, 'text/event-stream');
+      for await (const { jobUpdated: result } of subscribe(response)) {
+        pause = 1;
+        connection.textContent = 'Live: changes appear by themselves.';
+        update(latest.get(idOf(result)), result);
+        latest.set(idOf(result), result);
+      }
+    } catch (error) {
+      if (signal.aborted) throw error;
+      connection.textContent = `Not live: ${error.message} Trying again.`;
+    }
+    if (moving().length > 0) await sleep(pause, signal);
+  }
+}
+
+// settled is what the schema says of it: nothing comes after this.
+function settled(result) {
+  if (result.__typename === 'ApiError') return !result.retryable;
+  return result.status === 'MEDIA_FAILURE' || (result.status === 'COMPLETE' && result.returnDate !== null);
+}
+
+// update puts the new card in the old one's place and says what is new, once.
+function update(before, result) {
+  if (JSON.stringify(before) === JSON.stringify(result)) return;
+  const card = render(result);
+  card.classList.add('changed');
+  list.querySelector(`[data-id="${CSS.escape(idOf(result))}"]`)?.replaceWith(card);
+  if (!before || news(before) !== news(result)) announcement.textContent = news(result);
+}
+
+function sleep(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, 1000 * seconds);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 function request(text, variables, signal, accept) {

@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-//go:embed index.html jobs.js render.js page.css
+//go:embed index.html jobs.js events.js render.js page.css
 var files embed.FS
 
 // contentSecurityPolicy lets the page load its own files and ask its own server.
