@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 const token = '7ca5dc5c7cce449fb0fff719307e8f5f';
 
 // Each tab's title, and what its answer must hold.
-const tabs = {
+const answers = {
   Jobs({ data }) {
     const [documented, missing] = data.job;
     assert.equal(data.job.length, 4, 'an answer for each id');
@@ -29,6 +29,8 @@ const tabs = {
     assert.equal(missing, null, 'a job that does not exist is null');
   },
 };
+
+const titles = ['Jobs', 'Live', 'Federation'];
 
 const { base, screenshot } = readArguments();
 let step = 'start Chromium';
@@ -71,14 +73,16 @@ async function tryAt(browser, viewport, screenshot) {
   at('open');
   await open(page);
   assert.equal(await page.title(), 'JobGraph');
-  assert.deepEqual(await page.getByRole('tab').allInnerTexts(), Object.keys(tabs), 'the tabs');
-  for (const [title, check] of Object.entries(tabs)) {
+  assert.deepEqual(await page.getByRole('tab').allInnerTexts(), titles, 'the tabs');
+  for (const [title, check] of Object.entries(answers)) {
     at(`the tab ${title}`);
     await choose(page, title);
     check(await play(page));
     await assertReadable(page);
     if (screenshot && title === 'Jobs') await shoot(page, screenshot);
   }
+  at('the tab Live');
+  await tryLive(page);
   at('the documentation');
   await tryDocumentation(page);
   at('the explorer');
@@ -139,6 +143,26 @@ async function play(page) {
   const answer = JSON.parse(await page.evaluate(text, 'response.json'));
   assert.ok(answer.data, `no data: ${JSON.stringify(answer)}`);
   return answer;
+}
+
+// tryLive plays the subscription until it has shown two states of one job, and stops it.
+async function tryLive(page) {
+  await choose(page, 'Live');
+  await page.waitForFunction(settled);
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  await page.waitForFunction(holds, ['response.json', '"status"']);
+  await page.waitForFunction(twoStates);
+  await page.getByRole('button', { name: /^Stop query/ }).click();
+}
+
+// twoStates runs in the page, again and again: it remembers what it saw of each job.
+function twoStates() {
+  const models = globalThis.__MONACO.editor.getModels();
+  const text = models.find((model) => model.uri.path.endsWith('response.json')).getValue();
+  const [, id, status] = text.match(/"id": "(\w+)"[^]*"status": "(\w+)"/) ?? [];
+  globalThis.statesSeen ??= {};
+  if (id) (globalThis.statesSeen[id] ??= new Set()).add(status);
+  return Object.values(globalThis.statesSeen).some((states) => states.size > 1);
 }
 
 // text runs in the page and reads an editor whole: only the lines in view are elements.

@@ -5,6 +5,7 @@
 const documented = 'd4fb871e07514304b23131b45f8caa1f';
 const missing = '00000000000000000000000000000000';
 const inProcess = '10000000000000000000000000000003';
+const moving = ['30000000000000000000000000000001', '30000000000000000000000000000002'];
 const mediaFailure = '10000000000000000000000000000005';
 
 const jobs = `# Jobs: several at once. Press play, or Ctrl-Enter.
@@ -42,6 +43,30 @@ query Jobs($ids: [ID!]!) {
 }
 `;
 
+const live = `# Live: jobs as they change. Press play and watch: the
+# sandbox's jobs move by themselves. It ends when all
+# jobs have settled; the play button stops it before.
+
+subscription Live($ids: [ID!]!) {
+  jobUpdated(ids: $ids) {
+    __typename
+    ... on Job {
+      id
+      name
+      status
+      dueDate
+      returnDate
+    }
+    ... on ApiError {
+      jobId
+      type
+      comment
+      retryable
+    }
+  }
+}
+`;
+
 const federation = `# Federation: jobs by reference, as a gateway asks.
 # Another subgraph knows only a job's id, and this one
 # fills in the rest. A job that does not exist is null.
@@ -60,6 +85,7 @@ query Federation($representations: [_Any!]!) {
 
 export const tabs = [
   tab(jobs, { ids: [documented, missing, inProcess, mediaFailure] }),
+  tab(live, { ids: moving }),
   tab(federation, { representations: [reference(documented), reference(missing)] }),
 ];
 
