@@ -1,6 +1,6 @@
 // Tries the playground of a running JobGraph in Chromium, as a person would:
 //
-//	node e2e.js http://localhost:8080/ [--screenshot FILE]
+//	node e2e.js http://localhost:8080/ [--width PIXELS] [--screenshot FILE]
 //
 // The server must speak to the embedded sandbox. CHROMIUM names the browser if it is not at
 // /usr/bin/chromium. Ends with 0, or with 1 and one line that says what is wrong.
@@ -32,13 +32,17 @@ const answers = {
 
 const titles = ['Jobs', 'Live', 'Federation'];
 
-const { base, screenshot } = readArguments();
+// A laptop and a phone.
+const viewports = [{ width: 1280, height: 800 }, { width: 390, height: 844 }];
+
+const { base, width, screenshot } = readArguments();
 let step = 'start Chromium';
 try {
   const browser = await launch();
   try {
-    await tryAt(browser, { width: 1280, height: 800 }, screenshot);
-    await tryAt(browser, { width: 390, height: 844 });
+    for (const viewport of viewports) {
+      if (!width || viewport.width === width) await tryAt(browser, viewport, viewport === viewports[0] && screenshot);
+    }
   } finally {
     await browser.close();
   }
@@ -48,11 +52,12 @@ try {
 
 function readArguments() {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { screenshot: { type: 'string' } } });
+    const options = { width: { type: 'string' }, screenshot: { type: 'string' } };
+    const { values, positionals } = parseArgs({ allowPositionals: true, options });
     assert.equal(positionals.length, 1);
-    return { base: new URL(positionals[0]), screenshot: values.screenshot };
+    return { base: new URL(positionals[0]), width: Number(values.width ?? 0), screenshot: values.screenshot };
   } catch {
-    return fail('usage: node e2e.js URL [--screenshot FILE]');
+    return fail('usage: node e2e.js URL [--width PIXELS] [--screenshot FILE]');
   }
 }
 
@@ -152,7 +157,7 @@ async function tryLive(page) {
   await page.waitForFunction(settled);
   await page.getByRole('button', { name: /^Execute query/ }).click();
   await page.waitForFunction(holds, ['response.json', '"status"']);
-  await page.waitForFunction(twoStates);
+  await page.waitForFunction(twoStates, null, { timeout: 60_000 }); // the sandbox takes its time
   await page.getByRole('button', { name: /^Stop query/ }).click();
 }
 

@@ -84,7 +84,7 @@ async function tryLive(page) {
     first = await moving.locator('.status').innerText();
   }
   await page.getByText('Live: changes appear by themselves.').waitFor();
-  await moving.locator('.status', { hasNotText: first }).waitFor();
+  await moving.locator('.status', { hasNotText: first }).waitFor({ timeout: 60_000 }); // the sandbox takes its time
   const second = await moving.locator('.status').innerText();
   await page.locator('#news', { hasText: `life_of_30_seconds: ${second}` }).waitFor({ state: 'attached' });
   assert.equal(await moving.locator('[aria-current=step]').innerText(), second);
