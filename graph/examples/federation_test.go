@@ -1,6 +1,8 @@
 package examples_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,7 +47,7 @@ func compose(t *testing.T) *composed {
 	t.Helper()
 	needsNode(t)
 	c := &composed{upstream: newCounted(t), dir: t.TempDir()}
-	c.jobs = program.Start(t, "--upstream-url", c.upstream.URL).URL + "/graphql"
+	c.jobs = program.Start(t, "--upstream-url", c.upstream.URL, "--poll-interval", "100ms", "--poll-max", "100ms").URL + "/graphql"
 	c.projects = start(t, `^ready (.*)$`, "node", "federation/projects.js", "--port", "0", "--jobs", strings.Join(referencedJobs(), ","))
 	c.supergraph = filepath.Join(c.dir, "supergraph.graphql")
 	sdl := run(t, "node", "federation/compose.js", "jobs="+c.jobs, "projects="+c.projects)
@@ -94,6 +97,7 @@ func TestFederation(t *testing.T) {
 			assert.Equal(t, "ACCOUNT_UNPRIVILEGED", failed.Extensions.Code)
 			assert.Equal(t, "Not for this account.", failed.Message)
 		}
+		c.followJob(t, url+"/graphql")
 	})
 }
 
@@ -151,6 +155,26 @@ func jobsOf(project any) []string {
 	return own
 }
 
+// followJob subscribes through the gateway, and sees a job's state and its next one.
+func (c *composed) followJob(t *testing.T, gateway string) {
+	t.Helper()
+	c.upstream.reset()
+	response := post(t, gateway, `{"query": "subscription { jobUpdated(ids: [\"30000000000000000000000000000001\"]) { ... on Job { status } } }"}`,
+		"Accept", "text/event-stream")
+	defer response.Body.Close()
+	events := bufio.NewScanner(response.Body)
+	for _, want := range []string{"AUTHORIZING", "PENDING"} {
+		for events.Scan() && !strings.HasPrefix(events.Text(), "data: {") {
+		}
+		assert.Equal(t, `data: {"data":{"jobUpdated":{"status":"`+want+`"}}}`, events.Text())
+		c.upstream.passed.Add(int64(5 * time.Second))
+	}
+	c.upstream.mutex.Lock()
+	defer c.upstream.mutex.Unlock()
+	assert.Len(t, c.upstream.tokens, 1)
+	assert.Contains(t, c.upstream.tokens, canary)
+}
+
 // assertCalls holds that each job was asked for once, with the caller's token.
 func (c *composed) assertCalls(t *testing.T, ids []string) {
 	t.Helper()
@@ -167,13 +191,24 @@ func (c *composed) assertCalls(t *testing.T, ids []string) {
 
 func ask(t *testing.T, address, request string) projectsAnswer {
 	t.Helper()
-	post, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(request))
+	var answer projectsAnswer
+	require.NoError(t, json.Unmarshal(body(t, post(t, address, request)), &answer))
+	return answer
+}
+
+// post sends a query with the canary for its token.
+func post(t *testing.T, address, request string, headers ...string) *http.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(request))
 	require.NoError(t, err)
 	post.Header.Set("Content-Type", "application/json")
 	post.Header.Set("Authorization", "Bearer "+canary)
+	for i := 0; i < len(headers); i += 2 {
+		post.Header.Set(headers[i], headers[i+1])
+	}
 	response, err := http.DefaultClient.Do(post)
 	require.NoError(t, err)
-	var answer projectsAnswer
-	require.NoError(t, json.Unmarshal(body(t, response), &answer))
-	return answer
+	return response
 }

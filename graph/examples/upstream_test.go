@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +32,8 @@ const (
 // counted is the sandbox behind a proxy that counts: jobs by id, and the tokens it was sent.
 type counted struct {
 	*httptest.Server
+	// passed is how much time has passed for the sandbox's moving jobs.
+	passed atomic.Int64
 	mutex  sync.Mutex
 	calls  map[string]int
 	tokens map[string]int
@@ -39,7 +43,9 @@ func newCounted(t *testing.T) *counted {
 	t.Helper()
 	c := &counted{}
 	c.reset()
-	c.Server = httptest.NewServer(c.handler(sandbox.New(sandbox.Options{})))
+	begin := time.Now()
+	now := func() time.Time { return begin.Add(time.Duration(c.passed.Load())) }
+	c.Server = httptest.NewServer(c.handler(sandbox.New(sandbox.Options{Now: now})))
 	t.Cleanup(c.Close)
 	return c
 }
