@@ -76,7 +76,7 @@ func TestFederation(t *testing.T) {
 	})
 	t.Run("Apollo's gateway", func(t *testing.T) {
 		url := start(t, `^ready (.*)$`, "node", "federation/apollo-gateway.js", c.supergraph, "--port", "0")
-		for _, failed := range c.askProjects(t, url).Errors {
+		for _, failed := range c.askProjects(t, url, apolloCanary).Errors {
 			require.Len(t, failed.Path, 4, "%v", failed)
 			assert.Equal(t, refusedJob, jobAt(failed.Path[1], failed.Path[3]), "%v", failed.Path)
 			assert.Equal(t, "ACCOUNT_UNPRIVILEGED", failed.Extensions.Code)
@@ -88,7 +88,7 @@ func TestFederation(t *testing.T) {
 			"--config-path", "federation/gateway.config.js", "--host", "127.0.0.1", "--port", freePort(t))
 		// Hive leaves the job's index out of the path, and it also reports that a
 		// missing job has no status, which Apollo's gateway keeps to itself.
-		for _, failed := range c.askProjects(t, url+"/graphql").Errors {
+		for _, failed := range c.askProjects(t, url+"/graphql", hiveCanary).Errors {
 			if failed.Extensions.Code == "INTERNAL_SERVER_ERROR" {
 				assert.Equal(t, missingJob, jobAt(failed.Path[1], failed.Path[3]), "%v", failed.Path)
 				continue
@@ -116,10 +116,10 @@ type projectsAnswer struct {
 
 // askProjects asks for 200 references to 25 jobs: each is fetched once, all that
 // can be served are, and the two that cannot be had are null.
-func (c *composed) askProjects(t *testing.T, gateway string) projectsAnswer {
+func (c *composed) askProjects(t *testing.T, gateway, token string) projectsAnswer {
 	t.Helper()
 	c.upstream.reset()
-	answer := ask(t, gateway, `{"query": "{ projects { title jobs { id name status } } }"}`)
+	answer := ask(t, gateway, token, `{"query": "{ projects { title jobs { id name status } } }"}`)
 	require.NotEmpty(t, answer.Errors)
 	ids := referencedJobs()
 	require.Len(t, answer.Data.Projects, 20)
@@ -138,7 +138,7 @@ func (c *composed) askProjects(t *testing.T, gateway string) projectsAnswer {
 			}
 		}
 	}
-	c.assertCalls(t, ids)
+	c.assertCalls(t, ids, token)
 	return answer
 }
 
@@ -159,7 +159,7 @@ func jobsOf(project any) []string {
 func (c *composed) followJob(t *testing.T, gateway string) {
 	t.Helper()
 	c.upstream.reset()
-	response := post(t, gateway, `{"query": "subscription { jobUpdated(ids: [\"30000000000000000000000000000001\"]) { ... on Job { status } } }"}`,
+	response := post(t, gateway, hiveCanary, `{"query": "subscription { jobUpdated(ids: [\"30000000000000000000000000000001\"]) { ... on Job { status } } }"}`,
 		"Accept", "text/event-stream")
 	defer response.Body.Close()
 	events := bufio.NewScanner(response.Body)
@@ -172,11 +172,11 @@ func (c *composed) followJob(t *testing.T, gateway string) {
 	c.upstream.mutex.Lock()
 	defer c.upstream.mutex.Unlock()
 	assert.Len(t, c.upstream.tokens, 1)
-	assert.Contains(t, c.upstream.tokens, canary)
+	assert.Contains(t, c.upstream.tokens, hiveCanary)
 }
 
 // assertCalls holds that each job was asked for once, with the caller's token.
-func (c *composed) assertCalls(t *testing.T, ids []string) {
+func (c *composed) assertCalls(t *testing.T, ids []string, token string) {
 	t.Helper()
 	c.upstream.mutex.Lock()
 	defer c.upstream.mutex.Unlock()
@@ -186,25 +186,25 @@ func (c *composed) assertCalls(t *testing.T, ids []string) {
 	}
 	assert.Len(t, want, 25)
 	assert.Equal(t, want, c.upstream.calls, "calls for each job")
-	assert.Equal(t, map[string]int{canary: 25}, c.upstream.tokens, "tokens")
+	assert.Equal(t, map[string]int{token: 25}, c.upstream.tokens, "tokens")
 }
 
-func ask(t *testing.T, address, request string) projectsAnswer {
+func ask(t *testing.T, address, token, request string) projectsAnswer {
 	t.Helper()
 	var answer projectsAnswer
-	require.NoError(t, json.Unmarshal(body(t, post(t, address, request)), &answer))
+	require.NoError(t, json.Unmarshal(body(t, post(t, address, token, request)), &answer))
 	return answer
 }
 
-// post sends a query with the canary for its token.
-func post(t *testing.T, address, request string, headers ...string) *http.Response {
+// post sends a query as a gateway's caller with a token.
+func post(t *testing.T, address, token, request string, headers ...string) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(request))
 	require.NoError(t, err)
 	post.Header.Set("Content-Type", "application/json")
-	post.Header.Set("Authorization", "Bearer "+canary)
+	post.Header.Set("Authorization", "Bearer "+token)
 	for i := 0; i < len(headers); i += 2 {
 		post.Header.Set(headers[i], headers[i+1])
 	}

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// canary is the token of a gateway's caller.
-	canary = "0c0ffee0c0ffee0c0ffee0c0ffee0c0f"
+	// The tokens of the gateways' callers; none is served what another's brought.
+	apolloCanary = "0c0ffee0c0ffee0c0ffee0c0ffee0a11"
+	hiveCanary   = "0c0ffee0c0ffee0c0ffee0c0ffee0b22"
 	// missingJob does not exist; refusedJob does, but not for this caller.
 	missingJob = "00000000000000000000000000000000"
 	refusedJob = "50000000000000000000000000000001"
