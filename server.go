@@ -23,10 +23,13 @@ import (
 	"jobgraph/graph"
 	"jobgraph/graph/admin"
 	"jobgraph/graph/examples/page"
+	"jobgraph/graph/guard"
+	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
 	"jobgraph/graph/transport"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
+	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
 	"jobgraph/upstream/watch"
 )
@@ -48,18 +51,30 @@ type serveConfig struct {
 	AdminListen          string        `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
 	UpstreamURL          string        `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
 	UpstreamToken        string        `env:"JOBGRAPH_UPSTREAM_TOKEN" placeholder:"HEX" help:"API token for callers that send none; none: such callers get BAD_API_TOKEN. The embedded sandbox brings its own."`
-	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job."`
+	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
+	UpstreamAttempt      time.Duration `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: half of --upstream-timeout."`
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
-	MaxIDs               int           `name:"max-ids" env:"JOBGRAPH_MAX_IDS" default:"100" placeholder:"N" help:"Most ids in one job(ids:) (default ${default})."`
 	PollInterval         time.Duration `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`
 	PollMax              time.Duration `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
 	MaxWatchedJobs       int           `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
 	MaxConnections       int           `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
 	MaxOperations        int           `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
 	CallbackSecret       string        `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
+	Cache                bool          `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
+	CacheSettled         time.Duration `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that is complete and was returned (default ${default})."`
+	CacheActive          time.Duration `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
 	Example              bool          `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
+	Limits               guard.Limits  `embed:""`
+	MaxBodyBytes         int64         `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`
+	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most operations under way at the same time, subscriptions aside; more get 503 (default ${default})."`
+	Introspection        bool          `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, and what was meant in errors; --introspection=false hides it (default ${default})."`
+	SubgraphSDL          bool          `name:"subgraph-sdl" env:"JOBGRAPH_SUBGRAPH_SDL" help:"Answer a federation gateway's _service in spite of --introspection=false."`
+	Playground           bool          `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
+	GET                  bool          `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
+	CORSOrigin           web.Origins   `name:"cors-origin" env:"JOBGRAPH_CORS_ORIGIN" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com, with commas between; none: no other origin."`
+	TrustedDocuments     string        `env:"JOBGRAPH_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"Run only the documents of this JSON manifest (Apollo's, Relay's or graphql-codegen's); none: any document."`
 	LogFormat            string        `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level    `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }
@@ -133,10 +148,10 @@ func (c *serveConfig) Validate() error {
 	switch {
 	case c.UpstreamTimeout <= 0:
 		return errors.New("--upstream-timeout must be more than 0, such as 10s")
+	case c.UpstreamAttempt < 0, c.UpstreamAttempt > c.UpstreamTimeout:
+		return errors.New("--upstream-attempt-timeout must be at most --upstream-timeout")
 	case c.UpstreamConcurrency <= 0:
 		return errors.New("--upstream-concurrency must be at least 1")
-	case c.MaxIDs <= 0:
-		return errors.New("--max-ids must be at least 1")
 	case c.PollInterval < 100*time.Millisecond:
 		return errors.New("--poll-interval must be at least 100ms, such as 2s")
 	case c.PollMax < c.PollInterval:
@@ -149,12 +164,18 @@ func (c *serveConfig) Validate() error {
 		return errors.New("--max-operations must be at least 1")
 	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:
 		return errCallbackSecret
+	case c.CacheSettled <= 0 || c.CacheActive <= 0:
+		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
 	case c.ShutdownDelay < 0:
 		return errors.New("--shutdown-delay must not be less than 0")
+	case c.MaxBodyBytes <= 0:
+		return errors.New("--max-body-bytes must be at least 1")
+	case c.MaxInflight <= 0:
+		return errors.New("--max-inflight must be at least 1")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
-	return nil
+	return c.Limits.Validate()
 }
 
 func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
@@ -162,18 +183,24 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log.SetFlags(0)
 	log.SetOutput(upstream.TransportLog(logger))
 	metrics := admin.NewMetrics()
+	documents, err := c.trustedDocuments()
+	if err != nil {
+		return err
+	}
 
 	listener, err := web.Listen("--listen", c.Listen)
 	if err != nil {
 		return err
 	}
 	var behind []web.Server // they outlive the public one, which may need them to finish
+	metricsAddress := "none"
 	if c.AdminListen != "" {
 		listener, err := web.Listen("--admin-listen", c.AdminListen)
 		if err != nil {
 			return err
 		}
 		behind = append(behind, web.Server{Listener: listener, Handler: admin.New(metrics)})
+		metricsAddress = "http://" + localAddress(listener.Addr()) + "/metrics"
 	}
 	upstreamURL, token := c.UpstreamURL, c.UpstreamToken
 	if upstreamURL == "" {
@@ -186,11 +213,12 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 
 	client, err := upstream.New(upstreamURL, upstream.Options{
-		Timeout:     c.UpstreamTimeout,
-		Concurrency: c.UpstreamConcurrency,
-		UseProxy:    c.UpstreamProxyFromEnv,
-		Logger:      logger,
-		Observer:    metrics,
+		Timeout:        c.UpstreamTimeout,
+		AttemptTimeout: c.UpstreamAttempt,
+		Concurrency:    c.UpstreamConcurrency,
+		UseProxy:       c.UpstreamProxyFromEnv,
+		Logger:         logger,
+		Observer:       metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("--upstream-url: %w", err)
@@ -200,7 +228,13 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	watches := watch.New(client, watch.Options{
+	var source graph.JobSource = client
+	if c.Cache {
+		kept := cache.New(client, cache.Options{Settled: c.CacheSettled, Active: c.CacheActive})
+		defer kept.Close()
+		source = kept
+	}
+	watches := watch.New(source, watch.Options{
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
 		MaxJobs:     c.MaxWatchedJobs,
@@ -211,26 +245,38 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.Leave)
 	options := web.Options{
-		GraphQL: graph.NewHandler(client, graph.Options{
-			MaxIDs:           c.MaxIDs,
+		GraphQL: graph.NewHandler(source, graph.Options{
+			Limits:           c.Limits,
+			MaxBodyBytes:     c.MaxBodyBytes,
+			MaxInflight:      c.MaxInflight,
+			HideSchema:       !c.Introspection,
+			SubgraphSDL:      c.SubgraphSDL,
+			DisableGET:       !c.GET,
+			TrustedDocuments: documents,
 			DefaultToken:     token,
 			Logger:           logger,
 			ObserveOperation: metrics.OperationDone,
 			Watches:          watches,
 			Connections:      connections,
 			MaxOperations:    c.MaxOperations,
+			AllowOrigin:      c.CORSOrigin.Allow,
 		}),
-		Playground:     playground.Handler(),
-		Schema:         plainSchema,
+		Origins:        c.CORSOrigin,
 		Readiness:      readiness,
 		CallbackSecret: c.CallbackSecret,
 		Wake:           watches.Wake,
 		Logger:         logger,
 	}
+	if c.Playground {
+		options.Playground = playground.Handler()
+	}
+	if c.Introspection {
+		options.Schema = plainSchema
+	}
 	if c.Example {
 		options.Example = page.Handler()
 	}
-	c.announce(stdout, logger, listener.Addr(), behind)
+	c.announce(stdout, logger, listener.Addr(), metricsAddress)
 	// An answer may take as long as its slowest job, and then has to be sent.
 	public := web.Server{
 		Listener:     listener,
@@ -242,6 +288,18 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return web.Serve(ctx, logger, public, behind...)
 }
 
+// trustedDocuments are nil where any document is run.
+func (c *serveConfig) trustedDocuments() (map[string]string, error) {
+	if c.TrustedDocuments == "" {
+		return nil, nil
+	}
+	documents, err := persisted.ReadManifest(c.TrustedDocuments)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-documents: %w", err)
+	}
+	return documents, nil
+}
+
 func (c *serveConfig) logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.LogFormat == "json" {
@@ -251,25 +309,26 @@ func (c *serveConfig) logger(w io.Writer) *slog.Logger {
 }
 
 // announce says how to begin: to a person in plain lines, to a machine in one entry.
-func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr, behind []web.Server) {
-	base, metrics := "http://"+localAddress(address), "none"
-	if c.AdminListen != "" {
-		metrics = "http://" + localAddress(behind[0].Listener.Addr()) + "/metrics"
-	}
+func (c *serveConfig) announce(w io.Writer, logger *slog.Logger, address net.Addr, metricsAddress string) {
+	base := "http://" + localAddress(address)
 	upstreamName := cmp.Or(c.UpstreamURL, "the embedded sandbox")
+	playgroundAddress := "none"
+	if c.Playground {
+		playgroundAddress = base + "/"
+	}
 	if c.LogFormat == "json" {
-		logger.Info("JobGraph serves", "playground", base+"/", "graphql", base+"/graphql", "metrics", metrics, "upstream", upstreamName)
+		logger.Info("JobGraph serves", "playground", playgroundAddress, "graphql", base+"/graphql", "metrics", metricsAddress, "upstream", upstreamName)
 		return
 	}
 	fmt.Fprintf(w, `JobGraph serves
-  playground  %[1]s/
+  playground  %[6]s
   GraphQL     %[1]s/graphql
   metrics     %[2]s
   upstream    %[3]s
 Try:
   curl %[1]s/graphql -H 'Content-Type: application/json'%[4]s \
     -d '{"query": "{ job(ids: [\"%[5]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
-`, base, metrics, upstreamName, c.tokenHint(), sandbox.DocumentedJobID)
+`, base, metricsAddress, upstreamName, c.tokenHint(), sandbox.DocumentedJobID, playgroundAddress)
 }
 
 // tokenHint is what the curl example needs beside the query.

@@ -3,11 +3,11 @@ package graph
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/upstream"
@@ -20,10 +20,11 @@ import (
 const (
 	codeBadUserInput = "BAD_USER_INPUT"
 	codeInternal     = "INTERNAL_SERVER_ERROR"
-	codeUnavailable  = "SERVICE_UNAVAILABLE"
+	codeOverloaded   = "OVERLOADED"
 )
 
-const representationForm = `Send objects like {"__typename": "Job", "id": "HEX"}.`
+// representationForm names no type: the schema may be hidden.
+const representationForm = "Send objects with __typename and the fields of the entity's key."
 
 // publicError is what a client may read of an error.
 type publicError struct {
@@ -31,19 +32,16 @@ type publicError struct {
 	message string
 	// retryable is shown where it is known.
 	retryable *bool
+	// retryAfter is in seconds.
+	retryAfter *int
 }
 
 func (e *publicError) Error() string { return e.message }
 
-func tooManyIDs(got, most int) error {
-	return &publicError{code: codeBadUserInput,
-		message: fmt.Sprintf("%d ids were asked in one field, %d are allowed. Ask in several operations.", got, most)}
-}
-
 // watchError tells that the process watches all the jobs that it may.
 func watchError(err error) error {
 	if errors.Is(err, watch.ErrTooMany) {
-		return &publicError{code: codeUnavailable,
+		return &publicError{code: codeOverloaded,
 			message: "This server watches as many jobs as it can. Try again later, or ask with job(ids:)."}
 	}
 	return err
@@ -53,10 +51,11 @@ func watchError(err error) error {
 func referenceError(e *upstream.Error) error {
 	if e.JobID == "" {
 		return &publicError{code: string(upstream.InvalidQuery),
-			message: "The representation is not a reference to a Job. " + representationForm}
+			message: "The representation is no reference to an entity of this subgraph. " + representationForm}
 	}
 	retryable := e.Retryable()
-	return &publicError{code: string(e.Type), message: e.Comment, retryable: &retryable}
+	return &publicError{code: string(e.Type), message: e.Comment,
+		retryable: &retryable, retryAfter: e.RetryAfterSeconds()}
 }
 
 // presentError is the one place where errors become a client's. What is neither
@@ -70,10 +69,16 @@ func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
 			if public.retryable != nil {
 				shown.Extensions["retryable"] = *public.retryable
 			}
+			if public.retryAfter != nil {
+				shown.Extensions["retryAfterSeconds"] = *public.retryAfter
+			}
 			return shown
 		}
 		var own *gqlerror.Error
 		if errors.As(err, &own) && own.Extensions["code"] != nil {
+			if len(own.Path) > 0 && own.Path[0] == ast.PathName("variable") {
+				return badVariable(ctx, own)
+			}
 			return own
 		}
 		switch {
@@ -86,6 +91,25 @@ func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
 		shown.Extensions = map[string]any{"code": codeInternal}
 		return shown
 	}
+}
+
+// badVariable says which variable does not fit by where it is declared: gqlgen's
+// own text holds its value, and its path is none of the answer's.
+func badVariable(ctx context.Context, known *gqlerror.Error) *gqlerror.Error {
+	shown := &gqlerror.Error{Extensions: known.Extensions,
+		Message: "The value of this variable is missing or does not fit its declared type."}
+	if len(known.Path) < 2 || !graphql.HasOperationContext(ctx) {
+		return shown
+	}
+	name, _ := known.Path[1].(ast.PathName)
+	operation := graphql.GetOperationContext(ctx).Operation
+	if operation == nil {
+		return shown
+	}
+	if declared := operation.VariableDefinitions.ForName(string(name)); declared != nil && declared.Position != nil {
+		shown.Locations = []gqlerror.Location{{Line: declared.Position.Line, Column: declared.Position.Column}}
+	}
+	return shown
 }
 
 // located gives the message the path and the position that gqlgen knows.
@@ -101,4 +125,11 @@ func located(ctx context.Context, err error, message string) *gqlerror.Error {
 // recovered makes a panic an error that presentError masks.
 func recovered(_ context.Context, value any) error {
 	return &panicError{value, debug.Stack()}
+}
+
+// logPanic logs a panic that no resolver caused.
+func logPanic(logger *slog.Logger) func(context.Context, any) {
+	return func(ctx context.Context, value any) {
+		logger.ErrorContext(ctx, "request failed", "error", recovered(ctx, value))
+	}
 }

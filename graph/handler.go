@@ -4,34 +4,40 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"jobgraph/graph/generated"
-	live "jobgraph/graph/transport"
+	"jobgraph/graph/guard"
+	"jobgraph/graph/persisted"
+	"jobgraph/graph/transport"
+	"jobgraph/upstream"
+	"jobgraph/upstream/cache"
 	"jobgraph/upstream/watch"
-)
-
-const (
-	// maxRequestBody bounds a request's body in bytes.
-	maxRequestBody = 256 << 10
-	// maxTokens bounds a query's lexical tokens: validation is quadratic in them.
-	maxTokens = 1000
-	// cachedQueries is how many parsed and validated texts are kept.
-	cachedQueries = 1000
 )
 
 // Options are the GraphQL endpoint's settings; a zero field means its default.
 type Options struct {
-	// MaxIDs bounds the ids in one job(ids:); 100.
-	MaxIDs int
+	// Limits bound one operation; zero: [guard.DefaultLimits].
+	Limits guard.Limits
+	// MaxBodyBytes bounds a request's body; 256 KiB.
+	MaxBodyBytes int64
+	// MaxInflight bounds the operations in flight, streams aside; 256.
+	MaxInflight int
+	// HideSchema refuses introspection, and errors say nothing of the schema.
+	HideSchema bool
+	// SubgraphSDL answers _service in spite of HideSchema.
+	SubgraphSDL bool
+	// DisableGET answers GET with 405.
+	DisableGET bool
+	// TrustedDocuments are the only query texts that are run, by id; nil: any is.
+	TrustedDocuments map[string]string
 	// DefaultToken is the token for callers that send none; "": they get BAD_API_TOKEN.
 	DefaultToken string
 	// Logger hears of failures that clients are not told of; nil: nobody.
@@ -42,47 +48,77 @@ type Options struct {
 	// Watches tell subscriptions of changes; nil: watches of the source, with their defaults.
 	Watches *watch.Watches
 	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
-	Connections *live.Connections
+	Connections *transport.Connections
 	// MaxOperations bounds the operations under way on one WebSocket; 20.
 	MaxOperations int
-	// AllowOrigin says which foreign origins, such as https://example.com, may open
-	// WebSockets and event streams; nil: none.
-	AllowOrigin func(origin string) bool
+	// AllowOrigin says whether the page that a request comes from may open WebSockets
+	// and event streams; nil: pages of the same origin may.
+	AllowOrigin func(r *http.Request) bool
 }
 
 // NewHandler returns the GraphQL endpoint over the source.
 func NewHandler(source JobSource, opts Options) http.Handler {
-	resolver := &Resolver{maxIDs: cmp.Or(opts.MaxIDs, 100), watches: opts.Watches}
-	if resolver.watches == nil {
-		resolver.watches = watch.New(source, watch.Options{Logger: opts.Logger})
-	}
 	logger := cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
-	server := handler.New(generated.NewExecutableSchema(generated.Config{Resolvers: resolver}))
-	addLiveTransports(server, opts) // before the others: the first that fits is taken
-	server.AddTransport(transport.GET{})
-	server.AddTransport(transport.POST{})
-	server.SetParserTokenLimit(maxTokens)
-	server.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
+	watches := opts.Watches
+	if watches == nil {
+		watches = watch.New(source, watch.Options{Logger: opts.Logger})
+	}
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{watches}, Schema: servedSchema()})
+	server := handler.New(schema)
+	// The first transport that takes a request answers it, and the last takes all.
+	addLiveTransports(server, opts)
+	server.AddTransport(transport.HTTP{
+		DisableGET: opts.DisableGET,
+		Admission:  transport.NewAdmission(cmp.Or(opts.MaxInflight, 256)),
+		Panicked:   logPanic(logger),
+	})
 	server.SetErrorPresenter(presentError(logger))
 	server.SetRecoverFunc(recovered)
-	server.Use(extension.Introspection{})
+	server.Use(extension.Introspection{}) // who may introspect is the guard's to say
+	if opts.TrustedDocuments != nil {
+		server.Use(persisted.Trusted(opts.TrustedDocuments))
+	} else {
+		server.Use(persisted.Automatic())
+	}
+	gate := guard.New(schema.Schema(), guard.Options{
+		Limits:        cmp.Or(opts.Limits, guard.DefaultLimits()),
+		Introspection: !opts.HideSchema,
+		SubgraphSDL:   opts.SubgraphSDL,
+	})
+	server.Use(gate)
+	server.SetQueryCache(gate)
 	server.Use(references{})
-	// A loader for each operation: a connection may carry many.
+	// A loader for each operation: a connection may carry many. Operations take
+	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+		ctx = upstream.WithCaller(ctx)
 		return next(withLoader(ctx, newLoader(source, tokenFrom(ctx))))
 	})
 	if opts.ObserveOperation != nil {
 		server.AroundResponses(observed(opts.ObserveOperation))
 	}
-	return withCaller(server, opts.DefaultToken)
+	return withCaller(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
 }
 
-// withCaller reads the caller's token and bounds the body.
-func withCaller(next http.Handler, defaultToken string) http.Handler {
+// servedSchema is the schema without @defer, which gqlgen's executor answers in
+// parts that no transport of ours sends: who asks for it is told so.
+func servedSchema() *ast.Schema {
+	served := *generated.NewExecutableSchema(generated.Config{}).Schema()
+	served.Directives = maps.Clone(served.Directives)
+	delete(served.Directives, "defer")
+	return &served
+}
+
+// withCaller reads the caller's token and its wish for fresh data, and bounds the body.
+func withCaller(next http.Handler, defaultToken string, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		token := bearerToken(r.Header, defaultToken)
-		next.ServeHTTP(w, r.WithContext(withToken(r.Context(), token)))
+		ctx := withToken(r.Context(), token)
+		if wantsFresh(r.Header) {
+			ctx = cache.Fresh(ctx)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

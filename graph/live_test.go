@@ -17,7 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/guard"
 	"jobgraph/graph/transport"
+	"jobgraph/graph/web"
 	"jobgraph/upstream"
 	"jobgraph/upstream/watch"
 )
@@ -78,7 +80,9 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 	s.jobs.set(liveJob, upstream.StatusPending, "")
 	s.watches = watch.New(s.jobs, watch.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
 	s.connections = transport.NewConnections(10)
-	options := graph.Options{DefaultToken: liveToken, Watches: s.watches, Connections: s.connections, MaxOperations: 2, MaxIDs: 3}
+	limits := guard.DefaultLimits()
+	limits.IDs = 3
+	options := graph.Options{DefaultToken: liveToken, Watches: s.watches, Connections: s.connections, MaxOperations: 2, Limits: limits}
 	if change != nil {
 		change(&options)
 	}
@@ -193,15 +197,12 @@ func TestWebSocketRefusesOperations(t *testing.T) {
 		{`subscription { a: jobUpdated(ids: "01") { __typename } b: jobUpdated(ids: "02") { __typename } }`, "error", "GRAPHQL_VALIDATION_FAILED"},
 		{`subscription { __typename }`, "error", "GRAPHQL_VALIDATION_FAILED"},
 		{`subscription { jobUpdated(ids: "01") @skip(if: true) { __typename } }`, "error", "GRAPHQL_VALIDATION_FAILED"},
-		{`subscription { jobUpdated(ids: ["1", "2", "3", "4"]) { __typename } }`, "next", "BAD_USER_INPUT"},
+		{`subscription { jobUpdated(ids: ["1", "2", "3", "4"]) { __typename } }`, "error", "BAD_USER_INPUT"},
 	} {
 		c.subscribe("x", test.query)
 		answer := c.receive()
 		assert.Contains(t, answer, `"type":"`+test.kind+`"`, test.query)
 		assert.Contains(t, answer, test.code, test.query)
-		if test.kind == "next" {
-			assert.Equal(t, `{"id":"x","type":"complete"}`, c.receive())
-		}
 	}
 
 	c.subscribe("1", subscribing, liveJob)
@@ -239,7 +240,7 @@ func TestWebSocketCloseCodes(t *testing.T) {
 		{"init payload", []string{`{"type": "connection_init", "payload": []}`}, 4400, "The payload of connection_init must be an object"},
 		{"ping payload", []string{`{"type": "ping", "payload": 1}`}, 4400, "The payload of ping must be an object"},
 		{"subscribe first", []string{open}, 4401, "Unauthorized"},
-		{"token is a number", []string{`{"type": "connection_init", "payload": {"Authorization": 1}}`}, 4403, "Forbidden: Authorization must be a text such as Bearer HEX"},
+		{"token is a number", []string{`{"type": "connection_init", "payload": {"Authorization": 1}}`}, 4403, "Forbidden: send Authorization as a text such as Bearer HEX"},
 		{"no init", nil, 4408, "Connection initialisation timeout"},
 		{"same id", []string{start, open, open}, 4409, "Subscriber for a already exists"},
 		{"init twice", []string{start, start}, 4429, "Too many initialisation requests"},
@@ -304,7 +305,7 @@ func TestWebSocketToken(t *testing.T) {
 func TestForeignOriginsAndTooManyConnections(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, func(options *graph.Options) {
-		options.AllowOrigin = func(origin string) bool { return origin == "https://friend.example" }
+		options.AllowOrigin = web.Origins{"https://friend.example"}.Allow
 	})
 	status := func(origin string, header http.Header) int {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/graphql?query={__typename}", nil)
@@ -414,4 +415,15 @@ func TestThousandSubscribersCostOnePollerOverWebSockets(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, s.watches.Jobs())
+}
+
+func TestTooManyWatchedJobs(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, func(options *graph.Options) {
+		options.Watches = watch.New(&jobs{}, watch.Options{MaxJobs: 1})
+	})
+	c := s.dialReady(t)
+	c.subscribe("a", subscribing, "01", "02")
+	assert.Contains(t, c.receive(), `"code":"OVERLOADED"`)
+	assert.Equal(t, `{"id":"a","type":"complete"}`, c.receive())
 }

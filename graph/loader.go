@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 
@@ -92,4 +93,11 @@ type panicError struct {
 	stack []byte
 }
 
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
+// Error tells the Go runtime's own words, such as those of a nil pointer. Any other
+// value may hold a secret: only its type is told, the stack says where to look.
+func (e *panicError) Error() string {
+	if own, ok := e.value.(runtime.Error); ok {
+		return fmt.Sprintf("panic: %v\n%s", own, e.stack)
+	}
+	return fmt.Sprintf("panic: a %T\n%s", e.value, e.stack)
+}

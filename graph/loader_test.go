@@ -14,10 +14,6 @@ import (
 	"jobgraph/upstream"
 )
 
-type panicking struct{}
-
-func (panicking) Job(context.Context, string, string) (*upstream.Job, error) { panic("boom") }
-
 // blocking is a source whose calls wait until their callers leave.
 type blocking struct{ started, stopped chan string }
 

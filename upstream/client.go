@@ -3,24 +3,29 @@ package upstream
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 )
 
-// maxBody bounds an answer, in bytes after decompression. A documented job has 700.
-const maxBody = 1 << 20
+// minWaiting is how many calls may wait for a turn at least: ten operations of 100 ids.
+const minWaiting = 1000
 
 // Options are a Client's settings; a zero field means its default.
 type Options struct {
-	// Timeout bounds one call of [Client.Job], all of its waits included; 10 s.
+	// Timeout bounds one call of [Client.Job], waits and retries included; 10 s.
 	Timeout time.Duration
+	// AttemptTimeout bounds one HTTP request of it; half of Timeout. What is left
+	// of Timeout is the longest wait for a turn.
+	AttemptTimeout time.Duration
 	// Concurrency bounds the calls under way in the whole process; 256.
 	Concurrency int
+	// RootCAs are who may sign upstream's certificate; nil: the system's.
+	RootCAs *x509.CertPool
 	// UseProxy obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Without it they are
 	// ignored: an environment must not be able to divert tokens unseen.
 	UseProxy bool
@@ -36,6 +41,15 @@ type Observer interface {
 	CallStarted()
 	// CallDone follows CallStarted: outcome is "OK", "CANCELLED" or an ErrorType.
 	CallDone(outcome string, took time.Duration)
+	// Retried is told of each second attempt of a call.
+	Retried()
+	// Coalesced is told of each caller who joined another's call.
+	Coalesced()
+	// Refused is told of each call that ended without asking upstream: reason is
+	// "BUSY", "BREAKER_OPEN" or "RATE_LIMITED".
+	Refused(reason string)
+	// BreakerChanged is told when the circuit breaker opens and closes.
+	BreakerChanged(open bool)
 	// UnrecognizedValue is told of each occurrence; field is upstream's name for it.
 	UnrecognizedValue(field string)
 }
@@ -45,7 +59,13 @@ type Client struct {
 	endpoint     url.URL
 	transport    http.RoundTripper
 	timeout      time.Duration
-	slots        chan struct{} // one taken by each call under way
+	attempt      time.Duration
+	keys         *tokenKeys
+	flights      *flights
+	limits       *rateLimits
+	breaker      *breaker
+	slots        *slots
+	budget       *retryBudget
 	observer     Observer
 	unrecognized *unrecognizedLog
 }
@@ -64,18 +84,26 @@ func New(baseURL string, opts Options) (*Client, error) {
 	}
 	concurrency := cmp.Or(opts.Concurrency, 256)
 	observer := cmp.Or[Observer](opts.Observer, nobody{})
+	timeout := cmp.Or(opts.Timeout, 10*time.Second)
 	return &Client{
 		endpoint:     *base.JoinPath("api/job/info"),
-		transport:    newTransport(concurrency, opts.UseProxy),
-		timeout:      cmp.Or(opts.Timeout, 10*time.Second),
-		slots:        make(chan struct{}, concurrency),
+		transport:    newTransport(concurrency, opts),
+		timeout:      timeout,
+		attempt:      min(timeout, cmp.Or(opts.AttemptTimeout, timeout/2)),
+		keys:         newTokenKeys(),
+		flights:      newFlights(),
+		limits:       newRateLimits(),
+		breaker:      newBreaker(observer.BreakerChanged),
+		slots:        newSlots(concurrency, max(minWaiting, 4*concurrency)),
+		budget:       newRetryBudget(),
 		observer:     observer,
 		unrecognized: newUnrecognizedLog(opts.Logger, observer),
 	}, nil
 }
 
-// Close drops the idle connections.
+// Close stops the calls under way and drops the connections.
 func (c *Client) Close() {
+	c.flights.close()
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
@@ -84,79 +112,105 @@ func (c *Client) Close() {
 // Job asks for the job with the id, as the caller that the token belongs to.
 // The error is an [*Error], or wraps ctx's own where ctx ended first.
 func (c *Client) Job(ctx context.Context, token, id string) (*Job, error) {
+	// What cannot be a token or an id never leaves the process.
 	if err := check(token, id); err != nil {
 		return nil, err
 	}
-	started := time.Now()
-	c.observer.CallStarted()
-	job, err := c.job(ctx, token, id)
-	c.observer.CallDone(outcome(err), time.Since(started))
-	return job, err
+	// Callers who want the same at the same time share one call, which does not
+	// end with the first of them but with the last.
+	key := flightKey{c.keys.of(token), id}
+	job, joined, err := c.flights.do(ctx, key, func(ctx context.Context) (*Job, error) {
+		return c.observed(ctx, key.token, token, id)
+	})
+	if joined {
+		c.observer.Coalesced()
+	}
+	var failed *Error
+	if err == nil || errors.As(err, &failed) {
+		return job, err
+	}
+	return nil, fmt.Errorf("get job %s: %w", id, err)
 }
 
-func (c *Client) job(caller context.Context, token, id string) (*Job, error) {
-	ctx, cancel := context.WithTimeout(caller, c.timeout)
+func (c *Client) observed(ctx context.Context, key tokenKey, token, id string) (job *Job, err error) {
+	started := time.Now()
+	c.observer.CallStarted()
+	defer func() {
+		if value := recover(); value != nil {
+			err = newPanicError(value, token, id)
+		}
+		c.observer.CallDone(outcome(err), time.Since(started))
+	}()
+	return c.guarded(ctx, key, token, id)
+}
+
+// guarded asks upstream under the policies, in this order:
+func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*Job, error) {
+	// A deadline for everything that follows.
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	job, err := c.call(ctx, token, id)
+	// A token that upstream told to wait does not ask: it would only be told again.
+	if wait := c.limits.remaining(key); wait > 0 {
+		c.observer.Refused("RATE_LIMITED")
+		return nil, rateLimited(token, id, wait)
+	}
+	// A failing upstream is left alone. This is looked at before the wait for a
+	// turn, so that an outage is told at once, and again at each attempt.
+	if wait := c.breaker.remaining(); wait > 0 {
+		c.observer.Refused("BREAKER_OPEN")
+		return nil, leftAlone(token, id, wait)
+	}
+	// No more calls under way than upstream and this process can take; callers
+	// take turns.
+	if err := c.turn(ctx, token, id); err != nil {
+		return nil, err
+	}
+	defer c.slots.give()
+	// One more attempt where it may well help, within the budget. It keeps the turn.
+	c.budget.earn()
+	job, err := c.tried(ctx, token, id)
+	if err != nil && err.transient && c.budget.spend() && pause(ctx, c.attempt) && c.breaker.remaining() == 0 {
+		c.observer.Retried()
+		job, err = c.tried(ctx, token, id)
+	}
 	switch {
 	case err == nil:
 		return job, nil
-	case caller.Err() != nil:
-		return nil, fmt.Errorf("get job %s: %w", id, context.Cause(caller))
-	case ctx.Err() != nil:
-		return nil, failure(token, id, Timeout, "The job API did not answer in time. Ask again in a moment.", ctx.Err())
+	case context.Cause(ctx) == context.Canceled:
+		return nil, context.Canceled // by the last caller's leaving
 	}
+	c.limits.limit(key, limitOf(err))
 	return nil, err
 }
 
-// call makes one HTTP request and reads its answer.
-func (c *Client) call(ctx context.Context, token, id string) (*Job, error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// turn waits for a slot, no longer than leaves one attempt its whole time, but a
+// tenth of the job's time at least.
+func (c *Client) turn(ctx context.Context, token, id string) error {
+	waiting, cancel := context.WithTimeout(ctx, max(c.timeout-c.attempt, c.timeout/10))
+	defer cancel()
+	switch err := c.slots.take(waiting); {
+	case err == nil:
+		return nil
+	case ctx.Err() == context.Canceled:
+		return ctx.Err()
 	}
-	status, body, err := c.get(ctx, "v=1&api_token="+token+"&job_id="+id)
-	switch {
-	case status == 0:
-		return nil, failure(token, id, Unavailable, "The job API cannot be reached. Ask again in a moment.", err)
-	case status != http.StatusOK:
-		return nil, refusal(token, id, status, body)
-	case err != nil:
-		return nil, malformed(token, id, err)
-	}
-	job, err := decodeJob(body, c.unrecognized.report)
-	if err != nil {
-		return nil, malformed(token, id, err)
-	}
-	return job, nil
+	c.observer.Refused("BUSY")
+	return busy(token, id)
 }
 
-// get returns the answer's status, 0 where there was none, and its body.
-// The error tells of a missing answer or of a body that is cut or too long.
-//
-// It speaks to the transport itself: an http.Client would follow redirects and
-// put the whole URL, token included, into its errors.
-func (c *Client) get(ctx context.Context, query string) (status int, body []byte, err error) {
-	address := c.endpoint
-	address.RawQuery = query
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
-	if err != nil {
-		return 0, nil, errors.New("the request could not be built")
+// tried is one attempt that the circuit breaker lets through and learns from. A
+// caller's leaving teaches it nothing.
+func (c *Client) tried(ctx context.Context, token, id string) (*Job, *Error) {
+	permit, wait := c.breaker.admit()
+	if wait > 0 {
+		c.observer.Refused("BREAKER_OPEN")
+		return nil, leftAlone(token, id, wait)
 	}
-	request.Header.Set("Accept", "application/json")
-	request.Header.Set("User-Agent", "jobgraph")
-	response, err := c.transport.RoundTrip(request)
-	if err != nil {
-		return 0, nil, err
+	job, err := c.call(ctx, token, id)
+	if ctx.Err() != context.Canceled {
+		c.breaker.record(permit, err != nil && err.fault)
 	}
-	defer response.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-	if len(body) > maxBody {
-		return response.StatusCode, nil, errors.New("the body has more than 1 MiB")
-	}
-	return response.StatusCode, body, err
+	return job, err
 }
 
 func outcome(err error) string {
@@ -175,4 +229,8 @@ type nobody struct{}
 
 func (nobody) CallStarted()                   {}
 func (nobody) CallDone(string, time.Duration) {}
+func (nobody) Retried()                       {}
+func (nobody) Coalesced()                     {}
+func (nobody) Refused(string)                 {}
+func (nobody) BreakerChanged(bool)            {}
 func (nobody) UnrecognizedValue(string)       {}

@@ -275,8 +275,8 @@ func TestHTTP2IsUsedWhereUpstreamSpeaksIt(t *testing.T) {
 
 func TestAProxyIsUsedOnlyWhenTold(t *testing.T) {
 	// net/http reads the environment once a process, so the test looks at what it would ask.
-	assert.Nil(t, newTransport(1, false).Proxy)
-	assert.NotNil(t, newTransport(1, true).Proxy)
+	assert.Nil(t, newTransport(1, Options{}).Proxy)
+	assert.NotNil(t, newTransport(1, Options{UseProxy: true}).Proxy)
 }
 
 func TestCallsUnderWayAreBounded(t *testing.T) {

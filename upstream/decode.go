@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
+
+// maxDepth bounds how deep a return target or an option is nested.
+const maxDepth = 100
 
 // errNotAJob says what a body lacks without quoting any of it.
 var errNotAJob = errors.New("not a complete Job Info object")
@@ -161,6 +166,29 @@ func notNull(value jsontext.Value) jsontext.Value {
 	return value
 }
 
+// showable refuses values that are JSON but that the readers of clients may not
+// take: nested deeper than maxDepth, or with a number that no float64 holds. One
+// such job would make the answer with all the others unreadable.
+func showable(value jsontext.Value) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(value))
+	for {
+		token, err := dec.ReadToken()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case dec.StackDepth() > maxDepth:
+			return fmt.Errorf("a value is nested deeper than %d levels", maxDepth)
+		}
+		if token.Kind() == '0' {
+			if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
+				return errors.New("a number is too large")
+			}
+		}
+	}
+}
+
 // eachMember calls visit for each member of the object, or of none for null.
 // The value belongs to visit: it is a copy.
 func eachMember(dec *jsontext.Decoder, visit func(name string, value jsontext.Value) error) error {
@@ -183,6 +211,9 @@ func eachMember(dec *jsontext.Decoder, visit func(name string, value jsontext.Va
 		key := name.String() // the token is void after the next read
 		value, err := dec.ReadValue()
 		if err != nil {
+			return err
+		}
+		if err := showable(value); err != nil {
 			return err
 		}
 		if err := visit(key, value.Clone()); err != nil {

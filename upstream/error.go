@@ -1,6 +1,10 @@
 package upstream
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"time"
+)
 
 // ErrorType says what went wrong with one job. The first nine are upstream's
 // own, from its published documentation; the rest are found by this client.
@@ -49,6 +53,13 @@ type Error struct {
 	UpstreamType *string
 	// Status is the HTTP status; 0 where there was no answer.
 	Status int
+	// RetryAfter is how long to wait before asking again, 1 s to 5 minutes; 0
+	// where nobody knows.
+	RetryAfter time.Duration
+	// fault says that upstream itself failed: the circuit breaker counts it.
+	fault bool
+	// transient says that another attempt at once may well succeed.
+	transient bool
 	// cause is for the log: it is scrubbed of the token.
 	cause error
 }
@@ -77,4 +88,13 @@ func (e *Error) Retryable() bool {
 	default:
 		return false
 	}
+}
+
+// RetryAfterSeconds is RetryAfter in whole seconds, rounded up; nil where nobody knows.
+func (e *Error) RetryAfterSeconds() *int {
+	if e.RetryAfter <= 0 {
+		return nil
+	}
+	seconds := int(math.Ceil(e.RetryAfter.Seconds()))
+	return &seconds
 }

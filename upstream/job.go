@@ -63,3 +63,8 @@ type JobOption struct {
 	// Value is what upstream gave, as JSON; {} where it gave null.
 	Value jsontext.Value
 }
+
+// Settled says whether the job changes no more: it is complete and was returned.
+func (j *Job) Settled() bool {
+	return j.Status == StatusComplete && j.ReturnDate != nil
+}

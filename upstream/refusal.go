@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // refusal is the typed error for an answer that is not 200. A 4xx with the
 // documented error object is what that object says; else the status decides,
 // whatever the body.
-func refusal(token, id string, status int, body []byte) *Error {
+func refusal(token, id string, status int, header http.Header, body []byte) *Error {
 	documented := status >= 400 && status < 500 && status != http.StatusTooManyRequests
 	if documented {
 		if e := documentedError(token, id, body); e != nil {
@@ -20,6 +21,14 @@ func refusal(token, id string, status int, body []byte) *Error {
 	errorType, comment := statusError(status)
 	e := failure(token, id, errorType, comment, nil)
 	e.Status = status
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		e.RetryAfter = retryAfter(header)
+	}
+	e.fault = errorType == Unavailable || errorType == Timeout
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		e.transient = e.RetryAfter == 0 // else upstream said when, and it is not now
+	}
 	return e
 }
 
@@ -69,6 +78,54 @@ func malformed(token, id string, cause error) *Error {
 	e := failure(token, id, Malformed,
 		"The job API's answer is not a complete job. Ask again; if it stays so, tell the API's operator.", cause)
 	e.Status = http.StatusOK
+	return e
+}
+
+// unreachable is the error for a call that got no answer.
+func unreachable(token, id string, cause error) *Error {
+	if timedOut(cause) {
+		return tooSlow(token, id, cause)
+	}
+	e := failure(token, id, Unavailable, "The job API cannot be reached. Ask again in a moment.", cause)
+	e.fault, e.transient = true, transient(cause)
+	return e
+}
+
+// tooSlow is the error for an answer that did not come, or not whole, in time.
+func tooSlow(token, id string, cause error) *Error {
+	e := failure(token, id, Timeout, "The job API did not answer in time. Ask again in a moment.", cause)
+	e.fault = true
+	return e
+}
+
+// cut is the error for a 200 whose connection ended before its body did.
+func cut(token, id string, cause error) *Error {
+	e := malformed(token, id, cause)
+	e.fault, e.transient = true, true
+	return e
+}
+
+// leftAlone is the error for a call that an open circuit breaker does not make.
+func leftAlone(token, id string, wait time.Duration) *Error {
+	e := failure(token, id, Unavailable,
+		"The job API has been failing, so it was not asked. Ask again after retryAfterSeconds.", nil)
+	e.RetryAfter = max(wait, time.Second)
+	return e
+}
+
+// rateLimited is the error for a call of a token that upstream told to wait.
+func rateLimited(token, id string, wait time.Duration) *Error {
+	e := failure(token, id, RateLimited,
+		"The job API told this token to wait, so it was not asked. Ask again after retryAfterSeconds, and less often.", nil)
+	e.RetryAfter = max(wait, time.Second)
+	return e
+}
+
+// busy is the error for a call that there is no room for in this server.
+func busy(token, id string) *Error {
+	e := failure(token, id, Unavailable,
+		"This server is busy: too many calls of the job API wait already. Ask again in a moment.", nil)
+	e.RetryAfter = time.Second
 	return e
 }
 

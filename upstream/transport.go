@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -11,7 +12,7 @@ import (
 
 // newTransport returns a transport whose pool keeps a connection for each call
 // that may be under way: net/http's own two a host would reconnect all the time.
-func newTransport(concurrency int, useProxy bool) *http.Transport {
+func newTransport(concurrency int, opts Options) *http.Transport {
 	transport := &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
@@ -21,7 +22,10 @@ func newTransport(concurrency int, useProxy bool) *http.Transport {
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	if useProxy {
+	if opts.RootCAs != nil {
+		transport.TLSClientConfig = &tls.Config{RootCAs: opts.RootCAs, MinVersion: tls.VersionTLS12}
+	}
+	if opts.UseProxy {
 		transport.Proxy = http.ProxyFromEnvironment
 	}
 	return transport

@@ -16,6 +16,10 @@ type Metrics struct {
 	operations        *prometheus.HistogramVec
 	upstreamCalls     *prometheus.HistogramVec
 	upstreamInFlight  prometheus.Gauge
+	upstreamRetries   prometheus.Counter
+	upstreamCoalesced prometheus.Counter
+	upstreamRefused   *prometheus.CounterVec
+	breakerOpen       prometheus.Gauge
 	unrecognizedEnums *prometheus.CounterVec
 }
 
@@ -37,12 +41,29 @@ func NewMetrics() *Metrics {
 			Name: "jobgraph_upstream_calls_in_flight",
 			Help: "Calls of the job API that wait or are under way.",
 		}),
+		upstreamRetries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "jobgraph_upstream_retries_total",
+			Help: "Second attempts of calls of the job API.",
+		}),
+		upstreamCoalesced: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "jobgraph_upstream_coalesced_total",
+			Help: "Callers who shared a call of the job API that another had begun.",
+		}),
+		upstreamRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jobgraph_upstream_refused_total",
+			Help: "Calls that ended without asking the job API: BUSY (too many wait), BREAKER_OPEN (it is failing), RATE_LIMITED (it told the token to wait).",
+		}, []string{"reason"}),
+		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "jobgraph_upstream_breaker_open",
+			Help: "1 while the job API is left alone because it is failing.",
+		}),
 		unrecognizedEnums: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_upstream_unrecognized_values_total",
 			Help: "Enum values of the job API that the schema does not know, by the API's field.",
 		}, []string{"field"}),
 	}
-	m.registry.MustRegister(m.operations, m.upstreamCalls, m.upstreamInFlight, m.unrecognizedEnums,
+	m.registry.MustRegister(m.operations, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
+		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.unrecognizedEnums,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -76,6 +97,23 @@ func (m *Metrics) CallStarted() { m.upstreamInFlight.Inc() }
 func (m *Metrics) CallDone(outcome string, took time.Duration) {
 	m.upstreamInFlight.Dec()
 	m.upstreamCalls.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// Retried is upstream.Observer's.
+func (m *Metrics) Retried() { m.upstreamRetries.Inc() }
+
+// Coalesced is upstream.Observer's.
+func (m *Metrics) Coalesced() { m.upstreamCoalesced.Inc() }
+
+// Refused is upstream.Observer's.
+func (m *Metrics) Refused(reason string) { m.upstreamRefused.WithLabelValues(reason).Inc() }
+
+// BreakerChanged is upstream.Observer's.
+func (m *Metrics) BreakerChanged(open bool) {
+	m.breakerOpen.Set(0)
+	if open {
+		m.breakerOpen.Set(1)
+	}
 }
 
 // UnrecognizedValue is upstream.Observer's.

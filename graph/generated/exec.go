@@ -314,6 +314,8 @@ type ApiError {
   upstreamType: String
   "Whether the same request may succeed later: ` + "`" + `true` + "`" + ` for every ` + "`" + `UPSTREAM_` + "`" + ` type, ` + "`" + `false` + "`" + ` for what the job API itself refused."
   retryable: Boolean!
+  "How many seconds to wait before asking again, such as ` + "`" + `30` + "`" + `; null where nobody knows. Asking sooner is of no use."
+  retryAfterSeconds: Int
 }
 
 "How far a job is. A job passes through these from top to bottom; ` + "`" + `MEDIA_FAILURE` + "`" + ` and ` + "`" + `COMPLETE` + "`" + ` are ends."
@@ -392,7 +394,7 @@ enum ErrorType {
   INVALID_URL
   "There is no job with this id that the token may see."
   ITEM_NOT_FOUND
-  "The job API cannot be reached or is failing. Ask again in a moment."
+  "The job API cannot be reached or is failing, or too many calls of it wait already. Ask again in a moment."
   UPSTREAM_UNAVAILABLE
   "The job API did not answer in time. Ask again in a moment."
   UPSTREAM_TIMEOUT
@@ -944,6 +946,29 @@ func (ec *executionContext) _ApiError_retryable(ctx context.Context, field graph
 }
 func (ec *executionContext) fieldContext_ApiError_retryable(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ApiError", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _ApiError_retryAfterSeconds(ctx context.Context, field graphql.CollectedField, obj *upstream.Error) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApiError_retryAfterSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RetryAfterSeconds(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApiError_retryAfterSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApiError", field, true, false, "Int")
 }
 
 func (ec *executionContext) _Entity_findJob(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -3044,6 +3069,11 @@ func (ec *executionContext) _ApiError(ctx context.Context, sel ast.SelectionSet,
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "retryAfterSeconds":
+			out.Values[i] = ec._ApiError_retryAfterSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -4453,6 +4483,24 @@ func (ec *executionContext) marshalOID2ᚖstring(ctx context.Context, sel ast.Se
 	_ = sel
 	_ = ctx
 	res := graphql.MarshalID(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalInt(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.SelectionSet, v *int) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalInt(*v)
 	return res
 }
 

@@ -18,19 +18,13 @@ func TestThePlaygroundInABrowser(t *testing.T) {
 	node := program.NeedTool(t, "node")
 	program.NeedTool(t, "chromium")
 	program.NeedFile(t, "../playground/node_modules/playwright-core", "run npm ci in graph/playground")
-	for _, width := range []string{"1280", "390"} {
-		t.Run(width, func(t *testing.T) {
-			t.Parallel()
-			// A program of its own: the sandbox's moving jobs begin when it starts.
-			args := []string{"e2e.js", program.Start(t).URL, "--width", width}
-			if picture := os.Getenv("JOBGRAPH_PICTURE"); picture != "" {
-				args = append(args, "--screenshot", picture)
-			}
-			command := exec.Command(node, args...)
-			command.Dir = "../playground"
-			output, err := command.CombinedOutput()
-			require.NoError(t, err, string(output))
-			t.Logf("%s", output)
-		})
+	args := []string{"e2e.js", program.Start(t).URL}
+	if picture := os.Getenv("JOBGRAPH_PICTURE"); picture != "" {
+		args = append(args, "--screenshot", picture)
 	}
+	command := exec.Command(node, args...)
+	command.Dir = "../playground"
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	t.Logf("%s", output)
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,8 +83,10 @@ func (p *Program) read(stdout io.Reader, announced chan<- struct{}) {
 			case !strings.HasPrefix(word, "http://"):
 			case i > 0 && words[i-1] == "metrics":
 				p.AdminURL = strings.TrimSuffix(word, "/metrics")
-			case p.URL == "":
-				p.URL = strings.TrimSuffix(strings.TrimSuffix(word, "/api/job/info"), "/")
+			case i > 0 && words[i-1] == "GraphQL":
+				p.URL = strings.TrimSuffix(word, "/graphql")
+			case strings.HasSuffix(word, "/api/job/info"):
+				p.URL = strings.TrimSuffix(word, "/api/job/info")
 			}
 		}
 	}
@@ -105,6 +108,9 @@ func (p *Program) Stop() error {
 	}
 }
 
+// PID is the process's number, for what it used of the machine.
+func (p *Program) PID() int { return p.command.Process.Pid }
+
 // Log is what the program has logged so far.
 func (p *Program) Log() string { return p.stderr.String() }
 
@@ -125,21 +131,63 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 	return command
 }
 
+// Refuse runs the program with settings that it must not start with, and gives
+// what it says: exit code 1 and one line.
+func Refuse(t testing.TB, args ...string) string {
+	t.Helper()
+	command := Command(t, args...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	hung := time.AfterFunc(Patience, func() { _ = command.Process.Kill() })
+	defer hung.Stop()
+	err := command.Run()
+	if code := command.ProcessState.ExitCode(); err == nil || code != 1 {
+		t.Errorf("%q: exit code %d\n%s", args, code, &stderr)
+	}
+	said, rest, _ := strings.Cut(stderr.String(), "\n")
+	if !strings.HasPrefix(said, "jobgraph: ") || rest != "" {
+		t.Errorf("%q: not one line of its own:\n%s", args, &stderr)
+	}
+	return said
+}
+
 // build builds the program once a test binary, to a path that the next run of the
 // same package writes over: nothing piles up.
 var build = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	if err := lookAt(string(bytes.TrimSpace(module))); err != nil {
+		return "", err
+	}
 	here, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("jobgraph-%x", sha256.Sum256([]byte(here)))[:32])
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
 	if output, err := exec.CommandContext(ctx, "go", "build", "-o", path, "jobgraph").CombinedOutput(); err != nil {
 		return "", errors.New(string(output))
 	}
 	return path, nil
 })
+
+// lookAt looks at every file that the program may be built of, so that go test does
+// not take a result from its cache that is older than one of them.
+func lookAt(module string) error {
+	return filepath.WalkDir(module, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		_, err = os.Stat(path)
+		return err
+	})
+}
 
 // buffer is a bytes.Buffer that may be read while it is written.
 type buffer struct {

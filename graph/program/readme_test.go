@@ -60,7 +60,7 @@ func TestTheReadmesSettings(t *testing.T) {
 	help, err := program.Command(t, "--help").Output()
 	require.NoError(t, err)
 	var flags []string
-	for _, match := range regexp.MustCompile(`(?m)^ +(--[a-z-]+)`).FindAllStringSubmatch(string(help), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^ {6}(--[a-z-]+)`).FindAllStringSubmatch(string(help), -1) {
 		flags = append(flags, match[1])
 	}
 	text := readme(t)

@@ -1,5 +1,3 @@
-// Package transport carries GraphQL over connections that stay open: WebSockets
-// and streams of server-sent events.
 package transport
 
 import (
@@ -84,15 +82,20 @@ func (c *Connections) exit() {
 }
 
 // fromAllowedOrigin is false, and has answered, where a page of another origin asks
-// and allow does not know it: a browser asks such pages' servers for nothing.
-func fromAllowedOrigin(w http.ResponseWriter, r *http.Request, allow func(string) bool) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || allow != nil && allow(origin) {
-		return true
+// that may not. A browser by itself lets every page connect.
+func fromAllowedOrigin(w http.ResponseWriter, r *http.Request, allow func(*http.Request) bool) bool {
+	if allow == nil {
+		allow = fromSameOrigin
 	}
-	if from, err := url.Parse(origin); err == nil && from.Host != "" && strings.EqualFold(from.Host, r.Host) {
+	if allow(r) {
 		return true
 	}
 	http.Error(w, "Pages of this origin may not connect. The operator can allow it.", http.StatusForbidden)
 	return false
+}
+
+func fromSameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	page, err := url.Parse(origin)
+	return origin == "" || err == nil && page.Host != "" && strings.EqualFold(page.Host, r.Host)
 }

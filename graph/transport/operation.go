@@ -23,7 +23,7 @@ type operation struct {
 // executed is in refused; the operation is nil then. A subscription ends when leaving
 // does, a query when ctx does.
 func begin(ctx, leaving context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (o *operation, refused *graphql.Response) {
-	ctx = context.WithValue(graphql.StartOperationTrace(ctx), streamKey{}, true)
+	ctx = graphql.StartOperationTrace(ctx)
 	now := graphql.Now()
 	params.ReadTime = graphql.TraceTiming{Start: now, End: now}
 	parsed, errs := exec.CreateOperationContext(ctx, params)
@@ -70,8 +70,3 @@ func (o *operation) panicked(value any) *graphql.Response {
 	ctx := graphql.WithOperationContext(o.ctx, o.parsed)
 	return o.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(o.parsed.Recover(ctx, value))})
 }
-
-type streamKey struct{}
-
-// CanStream says whether the operation's transport can carry more than one response.
-func CanStream(ctx context.Context) bool { return ctx.Value(streamKey{}) != nil }

@@ -5,11 +5,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +23,9 @@ import (
 type SSE struct {
 	// Connections counts the streams; needed.
 	Connections *Connections
-	// AllowOrigin says which foreign origins may connect; nil: none.
-	AllowOrigin func(origin string) bool
+	// AllowOrigin says whether the request's page may connect; nil: those of the same
+	// origin may.
+	AllowOrigin func(r *http.Request) bool
 	// KeepAlive is the time between two comments, which keep proxies from closing a
 	// quiet stream; 12 s.
 	KeepAlive time.Duration
@@ -62,11 +61,13 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 		return
 	}
 	defer t.Connections.exit()
-	params, status, err := readParams(r)
-	if err != nil {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(requestError{gqlerror.List{{Message: err.Error()}}})
+	read := readPost
+	if r.Method == http.MethodGet {
+		read = readGet
+	}
+	params, refusal := read(r)
+	if refusal != nil {
+		answer{w, r, exec, mediaTypeJSON}.refuse(*refusal)
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -82,50 +83,6 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	s.run(ctx, exec, params)
 }
 
-// readParams reads the request. The error is shown, with the status.
-func readParams(r *http.Request) (*graphql.RawParams, int, error) {
-	if r.Method == http.MethodGet {
-		params, err := queryParams(r.URL.Query())
-		return params, http.StatusBadRequest, err
-	}
-	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
-		return nil, http.StatusUnsupportedMediaType, errors.New("the Content-Type must be application/json")
-	}
-	body, err := io.ReadAll(r.Body)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, http.StatusRequestEntityTooLarge, errors.New("the request is too large")
-	case err != nil:
-		return nil, http.StatusBadRequest, errors.New("the request was cut off")
-	}
-	params, err := decodeParams(body)
-	if err != nil {
-		return nil, http.StatusBadRequest, err
-	}
-	params.Headers = r.Header
-	return params, 0, nil
-}
-
-func queryParams(query url.Values) (*graphql.RawParams, error) {
-	params := &graphql.RawParams{Query: query.Get("query"), OperationName: query.Get("operationName")}
-	if params.Query == "" && query.Get("extensions") == "" {
-		return nil, errors.New("the address has no query parameter")
-	}
-	for name, target := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
-		text := query.Get(name)
-		if text == "" {
-			continue
-		}
-		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.UseNumber()
-		if err := decoder.Decode(target); err != nil {
-			return nil, errors.New("the parameter " + name + " is not an object in JSON")
-		}
-	}
-	return params, nil
-}
-
 // stream is one event stream under way.
 type stream struct {
 	conn    *http.ResponseController
@@ -137,9 +94,9 @@ type stream struct {
 	w  http.ResponseWriter
 }
 
-// start sends the header. The server's own deadlines are for answers that end soon.
+// start sends the header. The server's own deadline for writing is for answers that
+// end soon: send sets a new one each time. That for reading ends with the request.
 func (s *stream) start() {
-	_ = s.conn.SetReadDeadline(time.Time{})
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache, no-store")

@@ -1,9 +1,8 @@
 package transport
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
+	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -32,30 +31,12 @@ func (m received) object() (map[string]any, error) {
 	return payload, err
 }
 
-// params reads subscribe's payload.
-func (m received) params() (*graphql.RawParams, error) {
-	return decodeParams(m.Payload)
-}
-
-// decodeParams reads a GraphQL request. Numbers keep their digits.
-func decodeParams(data []byte) (*graphql.RawParams, error) {
-	var request struct {
-		Query         *string        `json:"query"`
-		OperationName string         `json:"operationName"`
-		Variables     map[string]any `json:"variables"`
-		Extensions    map[string]any `json:"extensions"`
+// params reads subscribe's payload. Its headers are those of the upgrade request.
+func (m received) params(r *http.Request) (params *graphql.RawParams, ok bool) {
+	var sent request
+	if !decode(m.Payload, &sent) {
+		return nil, false
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if err := decoder.Decode(&request); err != nil {
-		return nil, errors.New("the request is not a GraphQL request in JSON")
-	}
-	if request.Query == nil && request.Extensions == nil {
-		return nil, errors.New("the request has no query")
-	}
-	params := &graphql.RawParams{OperationName: request.OperationName, Variables: request.Variables, Extensions: request.Extensions}
-	if request.Query != nil {
-		params.Query = *request.Query
-	}
-	return params, nil
+	params, refusal := sent.params(r)
+	return params, refusal == nil
 }

@@ -69,11 +69,10 @@ func (s *socket) subscribe(m received) (websocket.StatusCode, string) {
 	if !s.inited {
 		return closeUnauthorized, "Unauthorized"
 	}
-	params, err := m.params()
-	if err != nil || m.ID == "" {
+	params, ok := m.params(s.request)
+	if !ok || m.ID == "" {
 		return closeBadMessage, "subscribe needs an id and a payload with a query"
 	}
-	params.Headers = s.header
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

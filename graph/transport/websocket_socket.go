@@ -16,7 +16,7 @@ type socket struct {
 	WebSocket
 	conn    *websocket.Conn
 	exec    graphql.GraphExecutor
-	header  http.Header
+	request *http.Request   // the upgrade's
 	writing context.Context // ends when nothing is to be written any more
 
 	// These belong to serve's goroutine.
@@ -38,7 +38,7 @@ type subscription struct {
 }
 
 func newSocket(t WebSocket, conn *websocket.Conn, r *http.Request, exec graphql.GraphExecutor) *socket {
-	return &socket{WebSocket: t, conn: conn, exec: exec, header: r.Header, active: map[string]*subscription{}}
+	return &socket{WebSocket: t, conn: conn, exec: exec, request: r, active: map[string]*subscription{}}
 }
 
 // serve reads until the socket is closed, and then waits for its operations' ends.

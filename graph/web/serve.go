@@ -21,6 +21,10 @@ const shutdownTimeout = 9 * time.Second
 type Server struct {
 	Listener net.Listener
 	Handler  http.Handler
+	// HeaderTimeout bounds the arrival of a request's head; 5 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout bounds the arrival of a whole request; 10 s.
+	BodyTimeout time.Duration
 	// WriteTimeout bounds a whole answer; 5 min.
 	WriteTimeout time.Duration
 	// Leave ends the connections that would stay open; nil: there are none.
@@ -64,8 +68,8 @@ func Serve(ctx context.Context, logger *slog.Logger, public Server, behind ...Se
 func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 	server := &http.Server{
 		Handler:           s.Handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
+		ReadHeaderTimeout: cmp.Or(s.HeaderTimeout, 5*time.Second),
+		ReadTimeout:       cmp.Or(s.BodyTimeout, 10*time.Second),
 		WriteTimeout:      cmp.Or(s.WriteTimeout, 5*time.Minute),
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,

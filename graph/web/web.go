@@ -6,16 +6,19 @@ import (
 	"net/http"
 )
 
-// Options are what the public address serves. Every field is needed, but Example and those of callbacks.
+// Options are what the public address serves.
 type Options struct {
 	// GraphQL answers at /graphql.
 	GraphQL http.Handler
-	// Playground answers at / and below /assets/.
+	// Playground answers at / and below /assets/; nil: nothing does.
 	Playground http.Handler
 	// Example answers below /example/; nil: nothing does.
 	Example http.Handler
-	// Schema is the text at /schema.graphqls, for code generators and editors.
+	// Schema is the text at /schema.graphqls, for code generators and editors; "":
+	// there is none.
 	Schema string
+	// Origins may call /graphql from pages of other origins.
+	Origins Origins
 	// Readiness answers at /readyz.
 	Readiness *Readiness
 	// CallbackSecret signs the address of callbacks; "": there is none.
@@ -29,18 +32,22 @@ type Options struct {
 // New returns the public address's handler.
 func New(opts Options) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", opts.GraphQL)
-	mux.Handle("GET /schema.graphqls", text(opts.Schema))
+	mux.Handle("/graphql", opts.Origins.middleware(opts.GraphQL))
+	if opts.Schema != "" {
+		mux.Handle("GET /schema.graphqls", text(opts.Schema))
+	}
 	mux.Handle("GET /healthz", text("ok\n"))
 	mux.Handle("GET /readyz", opts.Readiness)
 	if opts.CallbackSecret != "" {
 		mux.Handle("GET "+callbacksPath+"{signature}", callbacks(opts.CallbackSecret, opts.Wake))
 	}
-	mux.Handle("/", opts.Playground)
 	if opts.Example != nil {
 		mux.Handle("/example/", http.StripPrefix("/example", opts.Example))
 	}
-	return accessLog(opts.Logger, mux)
+	if opts.Playground != nil {
+		mux.Handle("/", opts.Playground)
+	}
+	return accessLog(opts.Logger, withSecurityHeaders(withoutReadDeadline(mux)))
 }
 
 func text(body string) http.Handler {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/cache"
 )
 
 // look asks the source once. nil means that ctx ended first.
@@ -19,7 +20,8 @@ func (w *Watches) look(ctx context.Context, token, id string) (result upstream.R
 			result = unknownFailure(id)
 		}
 	}()
-	job, err := w.source.Job(ctx, token, id)
+	// What is kept would hide a change; what this look finds is kept for queries.
+	job, err := w.source.Job(cache.Fresh(ctx), token, id)
 	var failed *upstream.Error
 	switch {
 	case err == nil:
@@ -38,7 +40,8 @@ func unknownFailure(id string) *upstream.Error {
 		Comment: "This server failed to ask the job API. It asks again by itself."}
 }
 
-// same says whether a client sees no difference between two states.
+// same says whether a client sees no difference between two states. How long a failure
+// asks to wait is none: it counts down.
 func same(a, b upstream.Result) bool {
 	if a == b {
 		return true
@@ -56,8 +59,7 @@ func same(a, b upstream.Result) bool {
 func settled(state upstream.Result) bool {
 	switch state := state.(type) {
 	case *upstream.Job:
-		return state.Status == upstream.StatusMediaFailure ||
-			state.Status == upstream.StatusComplete && state.ReturnDate != nil
+		return state.Settled() || state.Status == upstream.StatusMediaFailure
 	case *upstream.Error:
 		return !state.Retryable()
 	default:

@@ -21,10 +21,10 @@ func (r *rhythm) restart() { r.rest = 0 }
 
 // next is the time until the next look: the shortest after a change and near the
 // due date, half as long again after each look that showed nothing new, twice as
-// long after each failure. A fifth more or less keeps thousands of jobs from
+// long after each failure, and no sooner than upstream asked for. A fifth more or less keeps thousands of jobs from
 // being looked at in the same moment.
 func (r *rhythm) next(state upstream.Result, changed bool) time.Duration {
-	_, failed := state.(*upstream.Error)
+	failure, failed := state.(*upstream.Error)
 	switch {
 	case failed:
 		r.rest = max(2*r.rest, r.shortest)
@@ -34,7 +34,11 @@ func (r *rhythm) next(state upstream.Result, changed bool) time.Duration {
 		r.rest += r.rest / 2
 	}
 	r.rest = min(r.rest, r.longest)
-	return untilDue(state, jitter(r.rest), r.pace)
+	wait := jitter(r.rest)
+	if failed {
+		return max(wait, failure.RetryAfter)
+	}
+	return untilDue(state, wait, r.pace)
 }
 
 // untilDue makes it the shortest time around the due date, from the longest time

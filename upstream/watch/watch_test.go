@@ -300,6 +300,20 @@ func TestFailuresBackOff(t *testing.T) {
 	})
 }
 
+func TestRetryAfterIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limited := failed(upstream.RateLimited)
+		limited.RetryAfter = time.Minute
+		src := &source{}
+		src.set(jobID, limited)
+		states, _ := watch.New(src, watch.Options{}).Watch(t.Context(), token, []string{jobID})
+		waiting(states)
+		time.Sleep(5*time.Minute + time.Second)
+		assert.Len(t, src.seen(), 6, "looks in five minutes, the first one included")
+		assert.Equal(t, "nothing", waiting(states))
+	})
+}
+
 func TestJobsDoNotBeatTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const jobs = 1000

@@ -37,9 +37,16 @@ async function tryPage(name) {
   });
   await page.goto(new URL(`/live/${name}?id=${documented}`, base).href);
   await lines(page, name, 'COMPLETE', 'settled');
-  await page.goto(new URL(`/live/${name}`, base).href);
-  const [first] = await lines(page, name, /^[A-Z_]+$/, /^[A-Z_]+$/);
-  console.log(`${name}: ${first}, then another state, and the end of a settled job`);
+  for (let tries = 0; tries < 10; tries++) {
+    await page.goto(new URL(`/live/${name}`, base).href);
+    const [first, second] = await lines(page, name, /^[A-Z_]+$/, /./);
+    if (second !== 'settled') {
+      console.log(`${name}: ${first}, then ${second}, and the end of a settled job`);
+      return;
+    }
+    await page.waitForTimeout(1000); // the job begins anew within seconds
+  }
+  throw new Error(`${name}: the job does not move`);
 }
 
 // lines waits until the page shows as many lines as are wanted.

@@ -5,7 +5,7 @@
 const documented = 'd4fb871e07514304b23131b45f8caa1f';
 const missing = '00000000000000000000000000000000';
 const inProcess = '10000000000000000000000000000003';
-const moving = ['30000000000000000000000000000001', '30000000000000000000000000000002'];
+const moving = '30000000000000000000000000000001';
 const mediaFailure = '10000000000000000000000000000005';
 
 const jobs = `# Jobs: several at once. Press play, or Ctrl-Enter.
@@ -43,23 +43,21 @@ query Jobs($ids: [ID!]!) {
 }
 `;
 
-const live = `# Live: jobs as they change. Press play and watch: the
-# sandbox's jobs move by themselves. It ends when all
-# jobs have settled; the play button stops it before.
+const live = `# Live: a job that moves. Press play, and watch its status
+# change by itself until the job has settled. The sandbox's
+# job goes through its life in 30 seconds, then anew.
 
 subscription Live($ids: [ID!]!) {
   jobUpdated(ids: $ids) {
-    __typename
     ... on Job {
       id
-      name
       status
-      dueDate
+      startDate
+      completedDate
       returnDate
     }
     ... on ApiError {
       jobId
-      type
       comment
       retryable
     }
@@ -85,7 +83,7 @@ query Federation($representations: [_Any!]!) {
 
 export const tabs = [
   tab(jobs, { ids: [documented, missing, inProcess, mediaFailure] }),
-  tab(live, { ids: moving }),
+  tab(live, { ids: [moving] }),
   tab(federation, { representations: [reference(documented), reference(missing)] }),
 ];
 

@@ -1,0 +1,63 @@
+package guard
+
+import (
+	"fmt"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/99designs/gqlgen/graphql/errcode"
+)
+
+// The values of extensions.code that this package adds to gqlgen's.
+const (
+	codeBadUserInput = "BAD_USER_INPUT"
+	codeComplexity   = "COMPLEXITY_LIMIT_EXCEEDED"
+)
+
+// checkCost checks one request of a known document: how long its lists are, and
+// what that comes to. It only counts: the variables' entries are not looked at.
+func (g *Guard) checkCost(operation *ast.OperationDefinition, m *operationMeasure, variables map[string]any) gqlerror.List {
+	calls, fields := 0, 0
+	for _, root := range m.roots {
+		length := g.sizes.of(root.name)
+		if root.list != nil {
+			length = listLength(root.list, variables, operation)
+			if refusal := g.checkLength(root.name, length); refusal != nil {
+				return refusal
+			}
+			calls = add(calls, length)
+			length = add(length, longTexts(root.list, variables, operation))
+		}
+		fields = add(fields, add(1, times(length, root.fields)))
+	}
+	switch {
+	case calls > g.limits.UpstreamCalls:
+		return tooComplex("The operation asks for %d jobs, %d are allowed. Ask in several operations.", calls, g.limits.UpstreamCalls)
+	case fields > g.limits.ResponseFields:
+		return tooComplex("The answer could have %d fields, %d are allowed. Ask for fewer jobs or fields at a time.", fields, g.limits.ResponseFields)
+	}
+	return nil
+}
+
+func (g *Guard) checkLength(field string, length int) gqlerror.List {
+	switch {
+	case field == "_entities" && length > g.limits.Representations:
+		return refused(codeBadUserInput, "%d representations were sent in one field, %d are allowed. Send them in several operations.", length, g.limits.Representations)
+	case field != "_entities" && length > g.limits.IDs:
+		return refused(codeBadUserInput, "%d ids were asked in one field, %d are allowed. Ask in several operations.", length, g.limits.IDs)
+	}
+	return nil
+}
+
+func tooComplex(format string, args ...any) gqlerror.List {
+	return refused(codeComplexity, format, args...)
+}
+
+// refused is the one error of an operation that is not run. Its text never holds
+// anything that the request brought.
+func refused(code, format string, args ...any) gqlerror.List {
+	err := &gqlerror.Error{Message: fmt.Sprintf(format, args...)}
+	errcode.Set(err, code)
+	return gqlerror.List{err}
+}

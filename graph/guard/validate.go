@@ -1,0 +1,104 @@
+package guard
+
+import (
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/core"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"github.com/99designs/gqlgen/graphql/errcode"
+)
+
+// messages are what a client reads where a rule fails. gqlparser's own texts hold
+// names of the schema, which may be private, and bytes of the request, which are
+// never sent back: the location says which place is meant.
+var messages = map[string]string{
+	"FieldsOnCorrectType":          "The type at this place has no such field.",
+	"FragmentsOnCompositeTypes":    "A fragment can only be on an object, an interface or a union.",
+	"KnownArgumentNames":           "There is no such argument here.",
+	"KnownDirectives":              "There is no such directive, or not at this place. @defer and @stream are not supported.",
+	"KnownFragmentNames":           "This fragment is not in the document. Add it, or mend its name.",
+	"KnownRootType":                "The schema has no operations of this kind.",
+	"KnownTypeNames":               "The schema has no such type.",
+	"LoneAnonymousOperation":       "An operation without a name must be the only one. Name each operation.",
+	"MaxIntrospectionDepth":        "The introspection goes too deep. Leave out nested lists of fields and types.",
+	"NoFragmentCycles":             "This fragment spreads itself. Break the circle.",
+	"NoUndefinedVariables":         "This variable is not declared by the operation. Declare it.",
+	"NoUnusedFragments":            "This fragment is never spread. Remove it.",
+	"NoUnusedVariables":            "This variable is never used. Remove it.",
+	"OverlappingFieldsCanBeMerged": "Fields with the same name in the answer are not the same here. Give them different aliases.",
+	"PossibleFragmentSpreads":      "This fragment can never match at this place.",
+	"ProvidedRequiredArguments":    "A required argument is missing.",
+	"ScalarLeafs":                  "Select fields of an object, and none of a scalar or an enum.",
+	"SingleFieldSubscriptions":     "A subscription must have exactly one field at its top.",
+	"UniqueArgumentNames":          "This argument is given more than once.",
+	"UniqueDirectivesPerLocation":  "This directive stands more than once at one place.",
+	"UniqueFragmentNames":          "There is more than one fragment of this name.",
+	"UniqueInputFieldNames":        "This input field is given more than once.",
+	"UniqueOperationNames":         "There is more than one operation of this name.",
+	"UniqueVariableNames":          "This variable is declared more than once.",
+	"ValuesOfCorrectType":          "This value does not fit the type that is wanted here.",
+	"VariablesAreInputTypes":       "A variable must be of an input type.",
+	"VariablesInAllowedPosition":   "This variable's type does not fit the place where it is used. Mend its declaration.",
+}
+
+// validate gives at most maxErrors failures.
+func (g *Guard) validate(parsed *ast.QueryDocument) gqlerror.List {
+	failures := validator.ValidateWithRules(g.schema, parsed, boundedRules())
+	for _, failure := range failures {
+		own, known := messages[failure.Rule]
+		if !known {
+			own = "The query is not valid here."
+		}
+		_, suggestion, found := strings.Cut(failure.Message, "Did you mean ")
+		if found && g.introspection {
+			own += " Did you mean " + suggestion
+		}
+		failure.Message, failure.Path = own, nil
+		if len(failure.Locations) > maxLocations {
+			failure.Locations = failure.Locations[:maxLocations]
+		}
+		errcode.Set(failure, errcode.ValidationFailed)
+	}
+	return failures
+}
+
+// maxLocations bounds the places that one error names.
+const maxLocations = 10
+
+// boundedRules are GraphQL's rules, which together report no more than what will
+// be shown.
+func boundedRules() *rules.Rules {
+	reported := 0
+	bounded := rules.NewRules()
+	for name, rule := range rules.NewDefaultRules().GetInner() {
+		bounded.AddRule(name, func(events *core.Events, report core.AddErrFunc) {
+			rule(events, func(options ...core.ErrorOption) {
+				if reported < maxErrors {
+					reported++
+					report(options...)
+				}
+			})
+		})
+	}
+	return bounded
+}
+
+// parseFailed says where a text cannot be read, and nothing of what stands there.
+func (g *Guard) parseFailed(err error) *gqlerror.Error {
+	shown := &gqlerror.Error{Message: "The query cannot be read at this place. See the GraphQL syntax for what may stand there."}
+	known, ok := err.(*gqlerror.Error)
+	switch {
+	case ok && strings.HasPrefix(known.Message, "exceeded token limit"):
+		shown = refused("", "The query has more than %d tokens. Ask in several operations.", g.limits.Tokens)[0]
+	case ok && strings.HasPrefix(known.Message, "exceeded maximum nesting"):
+		shown.Message = "The query nests too deep."
+	case ok:
+		shown.Locations = known.Locations
+	}
+	errcode.Set(shown, errcode.ParseFailed)
+	return shown
+}

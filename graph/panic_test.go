@@ -1,0 +1,59 @@
+package graph_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph"
+	"jobgraph/upstream"
+)
+
+// panicking is a source with a mistake: it panics with what it was given.
+type panicking struct{}
+
+func (panicking) Job(_ context.Context, token, id string) (*upstream.Job, error) {
+	if id == "aa" {
+		var nothing *upstream.Job
+		nothing.ID = token
+	}
+	panic("https://upstream.example/?api_token=" + token)
+}
+
+func TestPanicIsLoggedWithItsStackAndNoSecret(t *testing.T) {
+	const token = "c0ffee5ecdeadbea7b1ab1e5"
+	for id, said := range map[string]string{"aa": "nil pointer dereference", "bb": "panic: a string"} {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		server := httptest.NewServer(graph.NewHandler(panicking{}, graph.Options{Logger: logger}))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL,
+			strings.NewReader(`{"query": "{ job(ids: [\"`+id+`\"]) { __typename } }"}`))
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		response.Body.Close()
+		server.Close()
+
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+		assert.Contains(t, string(body), `"code":"INTERNAL_SERVER_ERROR"`)
+		assert.NotContains(t, string(body), "panic")
+		assert.Contains(t, log.String(), said)
+		assert.Contains(t, log.String(), "panic_test.go", "the stack")
+		for i := 0; i+8 <= len(token); i++ {
+			assert.NotContains(t, log.String(), token[i:i+8])
+			assert.NotContains(t, string(body), token[i:i+8])
+		}
+	}
+}

@@ -1,0 +1,117 @@
+// Package persisted lets a client name a query instead of sending it: by automatic
+// persisted queries (the Apollo protocol), where any query may be registered, or by
+// trusted documents, where nothing but the operator's list is taken.
+package persisted
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/maypok86/otter/v2"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// The values of extensions.code. Apollo's clients send the whole query when they
+// read the first one, whose message is their protocol's as well.
+const (
+	codeNotFound     = "PERSISTED_QUERY_NOT_FOUND"
+	messageNotFound  = "PersistedQueryNotFound"
+	codeNotTrusted   = "QUERY_NOT_IN_SAFELIST"
+	codeBadUserInput = "BAD_USER_INPUT"
+)
+
+// maxTextBytes bounds the texts that automatic persisted queries keep together.
+const maxTextBytes = 8 << 20
+
+// Documents is a gqlgen extension. Use it before any other that reads the query.
+type Documents struct {
+	registered *otter.Cache[string, string]
+	trusted    map[string]string
+}
+
+var _ graphql.OperationParameterMutator = (*Documents)(nil)
+
+// Automatic keeps the queries that clients register, as long as there is room.
+func Automatic() *Documents {
+	return &Documents{registered: otter.Must(&otter.Options[string, string]{
+		MaximumWeight: maxTextBytes,
+		Executor:      func(work func()) { work() }, // no goroutine of its own
+		Weigher:       func(hash, text string) uint32 { return uint32(len(hash) + len(text)) },
+	})}
+}
+
+// Trusted takes nothing but these documents: texts by their ids.
+func Trusted(documents map[string]string) *Documents { return &Documents{trusted: documents} }
+
+// ExtensionName is gqlgen's.
+func (d *Documents) ExtensionName() string { return "PersistedDocuments" }
+
+// Validate is gqlgen's; there is nothing to check.
+func (d *Documents) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationParameters puts in the query that the request names, or refuses it.
+func (d *Documents) MutateOperationParameters(_ context.Context, params *graphql.RawParams) *gqlerror.Error {
+	id, named, ok := documentID(params.Extensions["persistedQuery"])
+	switch {
+	case !ok:
+		return refused(codeBadUserInput, `The extension persistedQuery is not {"version": 1, "sha256Hash": "HEX"}.`)
+	case d.trusted != nil:
+		return d.trust(params, id, named)
+	case !named:
+		return nil
+	case params.Query == "":
+		text, known := d.registered.GetIfPresent(id)
+		if !known {
+			return refused(codeNotFound, messageNotFound)
+		}
+		params.Query = text
+		return nil
+	case hash(params.Query) != id:
+		return refused(codeBadUserInput, "sha256Hash is not the query's SHA-256 in hexadecimal digits.")
+	default:
+		d.registered.Set(id, params.Query)
+		return nil
+	}
+}
+
+// trust takes the text from the list alone. A text that is sent must be in it too.
+func (d *Documents) trust(params *graphql.RawParams, id string, named bool) *gqlerror.Error {
+	if !named {
+		id = hash(params.Query)
+	}
+	text, known := d.trusted[id]
+	switch {
+	case !known && params.Query == "":
+		return refused(codeNotFound, messageNotFound)
+	case !known, params.Query != "" && params.Query != text:
+		return refused(codeNotTrusted, "This server runs the documents of its operator's list only. Send the id of one of them.")
+	}
+	params.Query = text
+	return nil
+}
+
+// documentID reads the extension; ok is false where it makes no sense.
+func documentID(extension any) (id string, named, ok bool) {
+	if extension == nil {
+		return "", false, true
+	}
+	fields, _ := extension.(map[string]any)
+	id, _ = fields["sha256Hash"].(string)
+	version := fields["version"]
+	return id, true, id != "" && (version == json.Number("1") || version == 1.0)
+}
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+func refused(code, message string) *gqlerror.Error {
+	err := &gqlerror.Error{Message: message}
+	errcode.Set(err, code)
+	return err
+}

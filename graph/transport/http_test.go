@@ -1,0 +1,132 @@
+package transport_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/program"
+)
+
+const (
+	asGraphQL = "application/graphql-response+json; charset=utf-8"
+	asJSON    = "application/json; charset=utf-8"
+)
+
+func do(t *testing.T, method, address, body string, header map[string]string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response, string(text)
+}
+
+func TestAcceptChoosesTheMediaType(t *testing.T) {
+	p := program.Start(t)
+	for accept, want := range map[string]string{
+		"":                                  asJSON,
+		"*/*":                               asJSON,
+		"application/*":                     asJSON,
+		"application/json":                  asJSON,
+		"APPLICATION/JSON":                  asJSON,
+		"text/html, */*":                    asJSON,
+		"application/graphql-response+json": asGraphQL,
+		"application/json, application/graphql-response+json":                 asGraphQL,
+		"application/graphql-response+json; charset=utf-8, application/json":  asGraphQL,
+		"application/graphql-response+json, */*":                              asGraphQL,
+		"application/graphql-response+json;q=0.9, application/json":           asJSON,
+		"application/graphql-response+json;q=0.9, application/json;q=0.8":     asGraphQL,
+		"application/graphql-response+json;q=0.5, */*;q=0.9":                  asJSON,
+		"application/graphql-response+json;q=0, application/*":                asJSON,
+		"application/json;q=0, */*":                                           asGraphQL,
+		"application/json;q=0.5, application/graphql-response+json;q=nothing": asJSON,
+		"text/html":                        "",
+		"application/json;q=0":             "",
+		"*/*;q=0":                          "",
+		"application/json; charset=utf-16": "",
+		"application/graphql-response+json;q=0, application/json;q=0, */*;q=0": "",
+	} {
+		response, body := do(t, http.MethodPost, p.URL+"/graphql", `{"query": "{ __typename }"}`,
+			map[string]string{"Content-Type": "application/json", "Accept": accept})
+		if want == "" {
+			assert.Equal(t, 406, response.StatusCode, accept)
+			continue
+		}
+		assert.Equal(t, 200, response.StatusCode, accept)
+		assert.Equal(t, want, response.Header.Get("Content-Type"), accept)
+		assert.JSONEq(t, `{"data": {"__typename": "Query"}}`, body)
+		assert.Contains(t, response.Header.Values("Vary"), "Accept")
+	}
+}
+
+func TestMethods(t *testing.T) {
+	p := program.Start(t)
+	for _, c := range []struct {
+		method, query string
+		status        int
+		allow         string
+	}{
+		{http.MethodGet, "?query={__typename}", 200, ""},
+		{http.MethodGet, "?query=query($a:Boolean!){__typename@include(if:$a)}&variables=" + url.QueryEscape(`{"a":true}`), 200, ""},
+		{http.MethodGet, "?query=query+A{__typename}query+B{__typename}&operationName=B", 200, ""},
+		{http.MethodGet, "?query=mutation{a}", 405, "POST"},
+		{http.MethodGet, "?query=subscription{a}", 405, "POST"},
+		{http.MethodGet, "?query=query+A{__typename}mutation+B{a}&operationName=B", 405, "POST"},
+		{http.MethodGet, "", 400, ""},
+		{http.MethodGet, "?query={__typename}&variables=[]", 400, ""},
+		{http.MethodGet, "?query=%FF", 400, ""},
+		{http.MethodPut, "", 405, "GET, POST"},
+		{http.MethodDelete, "", 405, "GET, POST"},
+		{http.MethodOptions, "", 405, "GET, POST"},
+		{http.MethodHead, "?query={__typename}", 405, "GET, POST"},
+	} {
+		response, body := do(t, c.method, p.URL+"/graphql"+c.query, "", nil)
+		assert.Equal(t, c.status, response.StatusCode, "%s %s: %s", c.method, c.query, body)
+		assert.Equal(t, c.allow, response.Header.Get("Allow"), "%s %s", c.method, c.query)
+	}
+}
+
+// The older media type has 200 for a request that is well-formed, the newer one 400;
+// neither has data.
+func TestRequestErrorsHaveNoData(t *testing.T) {
+	p := program.Start(t)
+	for name, body := range map[string]string{
+		"not to be parsed":    `{"query": "{"}`,
+		"not valid":           `{"query": "{ nothing }"}`,
+		"a variable":          `{"query": "query ($ids: [ID!]!) { job(ids: $ids) { __typename } }"}`,
+		"no such operation":   `{"query": "{ __typename }", "operationName": "A"}`,
+		"too complex":         `{"query": "{ a { a { a { a { a { a { a { a { a { a { a } } } } } } } } } } }"}`,
+		"not persisted":       `{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "aa"}}}`,
+		"a bad persisted one": `{"extensions": {"persistedQuery": 1}}`,
+	} {
+		for accept, status := range map[string]int{"application/json": 200, "application/graphql-response+json": 400} {
+			response, text := do(t, http.MethodPost, p.URL+"/graphql", body, map[string]string{"Content-Type": "application/json", "Accept": accept})
+			assert.Equal(t, status, response.StatusCode, "%s: %s", name, text)
+			var answer map[string]any
+			require.NoError(t, json.Unmarshal([]byte(text), &answer))
+			assert.NotContains(t, answer, "data", name)
+			assert.NotEmpty(t, answer["errors"], name)
+		}
+	}
+}
+
+func TestVariablesKeepTheirDigits(t *testing.T) {
+	p := program.Start(t)
+	_, body := do(t, http.MethodPost, p.URL+"/graphql",
+		`{"query": "query ($ids: [ID!]!) { job(ids: $ids) { ... on ApiError { jobId } } }", "variables": {"ids": [12345678901234567890123]}}`,
+		map[string]string{"Content-Type": "application/json"})
+	assert.JSONEq(t, `{"data": {"job": [{"jobId": "12345678901234567890123"}]}}`, body)
+}

@@ -1,0 +1,63 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// readPost reads a JSON body. No content type that an HTML form can send is taken,
+// nor none at all: a page of another origin cannot post here unless CORS lets it.
+func readPost(r *http.Request) (*graphql.RawParams, *refusal) {
+	start := graphql.Now()
+	if refusal := checkContent(r.Header); refusal != nil {
+		return nil, refusal
+	}
+	body, refusal := readBody(r)
+	if refusal != nil {
+		return nil, refusal
+	}
+	var sent request
+	if !decode(body, &sent) {
+		return nil, badRequest(`The body is not a JSON object in UTF-8 such as {"query": "{ __typename }", "variables": {}}. Send one operation at a time.`)
+	}
+	params, refusal := sent.params(r)
+	if params != nil {
+		params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	}
+	return params, refusal
+}
+
+func checkContent(header http.Header) *refusal {
+	mediaType, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case err != nil || mediaType != mediaTypeJSON || len(header.Values("Content-Type")) > 1:
+		return wrongMediaType("Send Content-Type: application/json.")
+	case !isUTF8(parameters["charset"]):
+		return wrongMediaType("Send the body in UTF-8.")
+	}
+	for _, encoding := range header.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.TrimSpace(encoding), "identity") {
+			return wrongMediaType("Send the body without a Content-Encoding.")
+		}
+	}
+	return nil
+}
+
+// readBody reads what [http.MaxBytesReader] lets through.
+func readBody(r *http.Request) ([]byte, *refusal) {
+	body, err := io.ReadAll(r.Body)
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, &tooLarge
+	case err != nil:
+		return nil, &refusal{status: http.StatusRequestTimeout, code: codeBadRequest,
+			message: "The body did not arrive whole and in time. Send it again.", header: [2]string{"Connection", "close"}}
+	}
+	return body, nil
+}

@@ -1,0 +1,31 @@
+package upstream
+
+import "net/http"
+
+// Waiting is how many callers share the call for the job.
+func (c *Client) Waiting(id, token string) int {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	if running := c.flights.running[flightKey{c.keys.of(token), id}]; running != nil {
+		return running.callers
+	}
+	return 0
+}
+
+// Queued is how many calls wait for their turn.
+func (c *Client) Queued() int {
+	c.slots.mu.Lock()
+	defer c.slots.mu.Unlock()
+	n := 0
+	for turn := c.slots.turns.Front(); turn != nil; turn = turn.Next() {
+		n += turn.Value.(*line).waiters.Len()
+	}
+	return n
+}
+
+// Break makes every request panic with the text.
+func (c *Client) Break(text string) { c.transport = panics(text) }
+
+type panics string
+
+func (p panics) RoundTrip(*http.Request) (*http.Response, error) { panic(string(p)) }
