@@ -21,7 +21,7 @@ import (
 	"jobgraph/graph/transport"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
-	"jobgraph/upstream/watch"
+	watching "jobgraph/upstream/watch"
 )
 
 const (
@@ -70,7 +70,7 @@ func (j *jobs) set(id string, status upstream.JobStatus, name string) {
 type liveServer struct {
 	*httptest.Server
 	jobs        *jobs
-	watches     *watch.Watches
+	watches     *watching.Watches
 	connections *transport.Connections
 }
 
@@ -78,7 +78,7 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 	t.Helper()
 	s := &liveServer{jobs: &jobs{}}
 	s.jobs.set(liveJob, upstream.StatusPending, "")
-	s.watches = watch.New(s.jobs, watch.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
+	s.watches = watching.New(s.jobs, watching.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
 	s.connections = transport.NewConnections(10)
 	limits := guard.DefaultLimits()
 	limits.IDs = 3
@@ -420,7 +420,7 @@ func TestThousandSubscribersCostOnePollerOverWebSockets(t *testing.T) {
 func TestTooManyWatchedJobs(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, func(options *graph.Options) {
-		options.Watches = watch.New(&jobs{}, watch.Options{MaxJobs: 1})
+		options.Watches = watching.New(&jobs{}, watching.Options{MaxJobs: 1})
 	})
 	c := s.dialReady(t)
 	c.subscribe("a", subscribing, "01", "02")
