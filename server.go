@@ -22,6 +22,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admin"
+	"jobgraph/graph/examples/page"
 	"jobgraph/graph/guard"
 	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
@@ -64,6 +65,7 @@ type serveConfig struct {
 	CacheSettled         time.Duration `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that is complete and was returned (default ${default})."`
 	CacheActive          time.Duration `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
+	Example              bool          `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
 	Limits               guard.Limits  `embed:""`
 	MaxBodyBytes         int64         `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`
 	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most operations under way at the same time, subscriptions aside; more get 503 (default ${default})."`
@@ -222,6 +224,10 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return fmt.Errorf("--upstream-url: %w", err)
 	}
 	defer client.Close()
+	plainSchema, err := graph.PlainSDL(schema)
+	if err != nil {
+		return err
+	}
 	var source graph.JobSource = client
 	if c.Cache {
 		kept := cache.New(client, cache.Options{Settled: c.CacheSettled, Active: c.CacheActive})
@@ -265,7 +271,10 @@ func (c *serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		options.Playground = playground.Handler()
 	}
 	if c.Introspection {
-		options.Schema = schema
+		options.Schema = plainSchema
+	}
+	if c.Example {
+		options.Example = page.Handler()
 	}
 	c.announce(stdout, logger, listener.Addr(), metricsAddress)
 	// An answer may take as long as its slowest job, and then has to be sent.

@@ -16,6 +16,14 @@ func (r *queryResolver) Job(ctx context.Context, ids []string) ([]upstream.Resul
 	return loaderFrom(ctx).load(ctx, ids)
 }
 
+func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result, error) {
+	results, err := loaderFrom(ctx).load(ctx, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
 func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {
 	states, err := r.watches.Watch(ctx, tokenFrom(ctx), ids)
 	return states, watchError(err)

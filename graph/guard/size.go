@@ -11,6 +11,7 @@ import (
 // Each entry of that list can cause one call of the job API.
 var sized = map[string]string{
 	"job":        "ids",
+	"jobById":    "id",
 	"jobUpdated": "ids",
 	"_entities":  "representations",
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph"
 	"jobgraph/graph/program"
 	"jobgraph/upstream/sandbox"
 )
@@ -55,10 +56,12 @@ func TestTheEmbeddedSandbox(t *testing.T) {
 	p := program.Start(t)
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
 
-	schema, err := os.ReadFile("../../schema.graphqls")
+	sdl, err := os.ReadFile("../../schema.graphqls")
+	require.NoError(t, err)
+	schema, err := graph.PlainSDL(string(sdl))
 	require.NoError(t, err)
 	for path, want := range map[string]string{
-		"/schema.graphqls": string(schema), "/healthz": "ok", "/readyz": "ready", "/": "<title>JobGraph</title>",
+		"/schema.graphqls": schema, "/healthz": "ok", "/readyz": "ready", "/": "<title>JobGraph</title>",
 	} {
 		status, body := get(t, p.URL+path)
 		assert.Equal(t, http.StatusOK, status, path)

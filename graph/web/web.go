@@ -12,7 +12,10 @@ type Options struct {
 	GraphQL http.Handler
 	// Playground answers at / and below /assets/; nil: nothing does.
 	Playground http.Handler
-	// Schema is the text at /schema.graphqls; "": there is none.
+	// Example answers below /example/; nil: nothing does.
+	Example http.Handler
+	// Schema is the text at /schema.graphqls, for code generators and editors; "":
+	// there is none.
 	Schema string
 	// Origins may call /graphql from pages of other origins.
 	Origins Origins
@@ -37,6 +40,9 @@ func New(opts Options) http.Handler {
 	mux.Handle("GET /readyz", opts.Readiness)
 	if opts.CallbackSecret != "" {
 		mux.Handle("GET "+callbacksPath+"{signature}", callbacks(opts.CallbackSecret, opts.Wake))
+	}
+	if opts.Example != nil {
+		mux.Handle("/example/", http.StripPrefix("/example", opts.Example))
 	}
 	if opts.Playground != nil {
 		mux.Handle("/", opts.Playground)

@@ -1,0 +1,42 @@
+package graph_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"jobgraph/graph"
+	"jobgraph/upstream/sandbox"
+)
+
+func TestJobByID(t *testing.T) {
+	const query = `query ($id: ID!) { jobById(id: $id) { __typename ... on Job { id name } ... on ApiError { type jobId } } }`
+	for _, test := range []struct{ name, id, want string }{
+		{"a job", sandbox.DocumentedJobID,
+			`{"jobById": {"__typename": "Job", "id": "d4fb871e07514304b23131b45f8caa1f", "name": "example_job"}}`},
+		{"a missing job", missingID,
+			`{"jobById": {"__typename": "ApiError", "type": "ITEM_NOT_FOUND", "jobId": "00000000000000000000000000000000"}}`},
+		{"not hexadecimal", "nope",
+			`{"jobById": {"__typename": "ApiError", "type": "INVALID_QUERY", "jobId": "nope"}}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStack(t, nil, withSandboxToken)
+			assert.JSONEq(t, test.want, s.data(t, query, map[string]any{"id": test.id}))
+		})
+	}
+}
+
+func TestJobByIDWithoutAToken(t *testing.T) {
+	s := newStack(t, nil, graph.Options{})
+	assert.JSONEq(t, `{"jobById": {"type": "BAD_API_TOKEN"}}`,
+		s.data(t, `{ jobById(id: "ab") { ... on ApiError { type } } }`, nil))
+	assert.Empty(t, s.asked)
+}
+
+func TestJobByIDSharesTheOperationsCalls(t *testing.T) {
+	s := newStack(t, nil, withSandboxToken)
+	s.data(t, `query ($ids: [ID!]!, $id: ID!) {
+		job(ids: $ids) { __typename } one: jobById(id: $id) { __typename } again: jobById(id: $id) { __typename } }`,
+		map[string]any{"ids": []string{sandbox.DocumentedJobID}, "id": sandbox.DocumentedJobID})
+	assert.Len(t, s.asked, 1)
+}
