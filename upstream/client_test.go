@@ -169,11 +169,11 @@ func TestABodyIsBoundedAfterDecompression(t *testing.T) {
 		return `{"JobId": "aa", "JobStatus": "Pending", "JobName": "` + strings.Repeat("x", size) + `"}`
 	}
 	zipped := func(body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			var b bytes.Buffer
-			z := gzip.NewWriter(&b)
-			_, _ = io.WriteString(z, body)
-			_ = z.Close()
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = io.WriteString(z, body)
+		_ = z.Close()
+		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write(b.Bytes())
 		}
