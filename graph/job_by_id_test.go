@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"jobgraph/graph"
+	"jobgraph/graph/guard"
 	"jobgraph/upstream/sandbox"
 )
 
@@ -39,4 +40,13 @@ func TestJobByIDSharesTheOperationsCalls(t *testing.T) {
 		job(ids: $ids) { __typename } one: jobById(id: $id) { __typename } again: jobById(id: $id) { __typename } }`,
 		map[string]any{"ids": []string{sandbox.DocumentedJobID}, "id": sandbox.DocumentedJobID})
 	assert.Len(t, s.asked, 1)
+}
+
+func TestJobByIDCostsOneID(t *testing.T) {
+	limits := guard.DefaultLimits()
+	limits.UpstreamCalls = 1
+	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
+	s.data(t, `{ jobById(id: "ab") { __typename } }`, nil)
+	got := s.query(t, `{ one: jobById(id: "ab") { __typename } two: jobById(id: "cd") { __typename } }`, nil)
+	assert.Equal(t, "COMPLEXITY_LIMIT_EXCEEDED", code(t, got))
 }
