@@ -1,0 +1,61 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"jobgraph/upstream"
+)
+
+const minCallbackSecret = 16
+
+var errCallbackSecret = fmt.Errorf("--callback-secret must have %d characters or more, such as what openssl rand -hex 16 prints", minCallbackSecret)
+
+// Validate is called by kong: what is wrong is said at start, in one line.
+func (c *Serve) Validate() error {
+	switch {
+	case c.UpstreamTimeout <= 0:
+		return errors.New("--upstream-timeout must be more than 0, such as 10s")
+	case c.UpstreamAttempt < 0, c.UpstreamAttempt > c.UpstreamTimeout:
+		return errors.New("--upstream-attempt-timeout must be at most --upstream-timeout")
+	case c.UpstreamConcurrency <= 0:
+		return errors.New("--upstream-concurrency must be at least 1")
+	case c.PollInterval < 100*time.Millisecond:
+		return errors.New("--poll-interval must be at least 100ms, such as 2s")
+	case c.PollMax < c.PollInterval:
+		return errors.New("--poll-max must be at least as long as --poll-interval, such as 30s")
+	case c.MaxWatchedJobs <= 0:
+		return errors.New("--max-watched-jobs must be at least 1")
+	case c.MaxConnections <= 0:
+		return errors.New("--max-connections must be at least 1")
+	case c.MaxOperations <= 0:
+		return errors.New("--max-operations must be at least 1")
+	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:
+		return errCallbackSecret
+	case c.CacheSettled <= 0 || c.CacheActive <= 0:
+		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
+	case c.ShutdownDelay < 0:
+		return errors.New("--shutdown-delay must not be less than 0")
+	case c.MaxBodyBytes <= 0:
+		return errors.New("--max-body-bytes must be at least 1")
+	case c.MaxInflight <= 0:
+		return errors.New("--max-inflight must be at least 1")
+	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
+		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
+	}
+	return c.Limits.Validate()
+}
+
+// Validate is called by kong.
+func (c *CallbackURL) Validate() error {
+	public, err := url.Parse(c.PublicURL)
+	switch {
+	case err != nil, public.Scheme != "http" && public.Scheme != "https", public.Host == "", public.RawQuery != "":
+		return errors.New("--public-url must be like https://captions.example.com")
+	case len(c.CallbackSecret) < minCallbackSecret:
+		return errCallbackSecret
+	}
+	return nil
+}
