@@ -18,7 +18,6 @@ import (
 	"jobgraph/graph/persisted"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
 	"jobgraph/upstream/watch"
 )
 
@@ -97,7 +96,7 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	if opts.ObserveOperation != nil {
 		server.AroundResponses(observed(opts.ObserveOperation))
 	}
-	return withCaller(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
+	return withRequest(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
 }
 
 // servedSchema is the schema without @defer, which gqlgen's executor answers in
@@ -109,14 +108,14 @@ func servedSchema() *ast.Schema {
 	return &served
 }
 
-// withCaller reads the caller's token and its wish for fresh data, and bounds the body.
-func withCaller(next http.Handler, defaultToken string, maxBody int64) http.Handler {
+// withRequest reads the caller's token and its wish for fresh data, and bounds the body.
+func withRequest(next http.Handler, defaultToken string, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		token := bearerToken(r.Header, defaultToken)
 		ctx := withToken(r.Context(), token)
 		if wantsFresh(r.Header) {
-			ctx = cache.Fresh(ctx)
+			ctx = upstream.Fresh(ctx)
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -77,7 +78,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 	case err != nil:
 		// The parse error would repeat the address, credentials and all.
 		return nil, errors.New("the upstream URL is not a URL")
-	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
+	case base.Scheme != "http" && base.Scheme != "https", base.Hostname() == "", !isPort(base.Port()):
 		return nil, errors.New("the upstream URL must be like https://api.cielo24.com")
 	case base.User != nil, base.RawQuery != "", base.Fragment != "":
 		return nil, errors.New("the upstream URL must hold no user, query or fragment")
@@ -99,6 +100,12 @@ func New(baseURL string, opts Options) (*Client, error) {
 		observer:     observer,
 		unrecognized: newUnrecognizedLog(opts.Logger, observer),
 	}, nil
+}
+
+// isPort says whether an address may have the port; "" is the scheme's own.
+func isPort(port string) bool {
+	number, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && number > 0
 }
 
 // Close stops the calls under way and drops the connections.

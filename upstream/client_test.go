@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -212,6 +216,47 @@ func TestATokenThatUpstreamRepeatsIsRedacted(t *testing.T) {
 	}
 }
 
+func TestATokenThatUpstreamRepeatsEncodedIsRedacted(t *testing.T) {
+	percent := ""
+	for _, c := range []byte(canary) {
+		percent += fmt.Sprintf("%%%02X", c)
+	}
+	for _, comment := range []string{
+		base64.StdEncoding.EncodeToString([]byte(canary)), base64.URLEncoding.EncodeToString([]byte("x" + canary)),
+		"ab" + base64.RawStdEncoding.EncodeToString([]byte("yz"+canary)), percent, hex.EncodeToString([]byte(canary)),
+	} {
+		body := `{"ErrorType": "BAD_API_TOKEN", "ErrorComment": "Wrong: ` + comment + ` for ` + anID + `"}`
+		failed := failedJob(t, client(t, record(t, answer(400, body)).URL, Options{}), canary, anID)
+		assert.Regexp(t, `^Wrong: \[redacted\]=* for `+anID+`$`, failed.Comment, comment)
+	}
+}
+
+func TestAFreshCallerDoesNotJoinAnEarlierCall(t *testing.T) {
+	first, release := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int32
+	upstream := record(t, func(w http.ResponseWriter, r *http.Request) {
+		status := "Complete"
+		if calls.Add(1) == 1 {
+			close(first)
+			<-release
+			status = "Pending"
+		}
+		_, _ = io.WriteString(w, `{"JobId": "aa", "JobStatus": "`+status+`"}`)
+	})
+	c := client(t, upstream.URL, Options{})
+	early := make(chan *Job, 1)
+	go func() {
+		job, _ := c.Job(context.Background(), canary, anID)
+		early <- job
+	}()
+	<-first
+	job, err := c.Job(Fresh(t.Context()), canary, anID)
+	close(release)
+	require.NoError(t, err)
+	assert.Equal(t, StatusComplete, job.Status)
+	assert.Equal(t, StatusPending, (<-early).Status)
+}
+
 func TestALongCommentIsCutAndOneLine(t *testing.T) {
 	body := `{"ErrorType": "INVALID_QUERY", "ErrorComment": "a\n\u0000b` + strings.Repeat("é", 5000) + `"}`
 	failed := failedJob(t, client(t, record(t, answer(400, body)).URL, Options{}), canary, anID)
@@ -318,7 +363,7 @@ func TestAnUnknownEnumValueIsLoggedOnce(t *testing.T) {
 }
 
 func TestNewRefusesAnAddressThatIsNone(t *testing.T) {
-	for _, address := range []string{"", "api.cielo24.com", "ftp://api.cielo24.com", "https://", "https://u:" + canary + "@h", "https://h?x=" + canary, "https://h/%zz" + canary} {
+	for _, address := range []string{"", "api.cielo24.com", "ftp://api.cielo24.com", "https://", "http://h:99999", "http://h:0", "http://:80", "https://u:" + canary + "@h", "https://h?x=" + canary, "https://h/%zz" + canary} {
 		_, err := New(address, Options{})
 		require.Error(t, err, address)
 		assert.NotContains(t, err.Error(), canary[:8])

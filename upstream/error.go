@@ -7,7 +7,8 @@ import (
 )
 
 // ErrorType says what went wrong with one job. The first nine are upstream's
-// own, from its published documentation; the rest are found by this client.
+// own, from its published documentation, and this client uses some of them itself;
+// the rest are this client's.
 type ErrorType string
 
 const (

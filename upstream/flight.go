@@ -30,14 +30,15 @@ type flight struct {
 
 func newFlights() *flights { return &flights{running: map[flightKey]*flight{}} }
 
-// do joins the call for the key or begins it. The call belongs to all who wait:
+// do joins the call for the key or begins it; a [Fresh] caller begins one, which
+// those who come later join. The call belongs to all who wait:
 // one that leaves ends its own wait alone, and the last one stops the call. The
 // call has the first caller's values but not its end; joined says that it was
 // begun by another.
 func (f *flights) do(ctx context.Context, key flightKey, call func(context.Context) (*Job, error)) (job *Job, joined bool, err error) {
 	f.mu.Lock()
 	shared, joined := f.running[key]
-	if !joined {
+	if joined = joined && !IsFresh(ctx); !joined {
 		shared = f.begin(ctx, key, call)
 	}
 	shared.callers++

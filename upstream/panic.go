@@ -2,18 +2,23 @@ package upstream
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 )
 
-// panicError carries a panic and its stack to the log. The value's text is
-// scrubbed: it may hold what upstream sent.
+// panicError carries a panic and its stack to the log. Only the Go runtime's own
+// words are kept, scrubbed; any other value may hold a secret and gives its type.
 type panicError struct {
 	value string
 	stack []byte
 }
 
 func newPanicError(value any, token, id string) error {
-	return &panicError{scrub(fmt.Sprint(value), token, id), debug.Stack()}
+	said := fmt.Sprintf("a %T", value)
+	if err, ok := value.(runtime.Error); ok {
+		said = scrub(err.Error(), token, id)
+	}
+	return &panicError{said, debug.Stack()}
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %s\n%s", e.value, e.stack) }

@@ -1,6 +1,10 @@
 package upstream
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -19,7 +23,8 @@ func scrub(text, token, id string) string {
 	if len(text) > 4*maxText {
 		text = text[:4*maxText]
 	}
-	text = withoutSecret(strings.ToValidUTF8(text, "\uFFFD"), token, id)
+	text = withoutEncoded(strings.ToValidUTF8(text, "\uFFFD"), token)
+	text = withoutSecret(text, token, id)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
@@ -30,6 +35,38 @@ func scrub(text, token, id string) string {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
 	return strings.TrimSpace(text)
+}
+
+// encodedWord is a text long enough to hold a part of a token in another form.
+var encodedWord = regexp.MustCompile(`[A-Za-z0-9+/_%-]{11,}`)
+
+// withoutEncoded replaces each word that gives a part of the token away once it is
+// decoded.
+func withoutEncoded(text, token string) string {
+	return encodedWord.ReplaceAllStringFunc(text, func(word string) string {
+		for _, plain := range decodings(word) {
+			if sharesPart(strings.ToLower(plain), strings.ToLower(token)) {
+				return "[redacted]"
+			}
+		}
+		return word
+	})
+}
+
+// decodings reads the word as percent-encoding, as base64 in both alphabets and as
+// hexadecimal digits of characters, wherever in the word such a text begins.
+func decodings(word string) []string {
+	plain, _ := url.PathUnescape(word)
+	list := []string{plain}
+	digits := strings.NewReplacer("-", "+", "_", "/", "%", "").Replace(word)
+	for start := range min(4, len(digits)) {
+		part := digits[start:]
+		base, _ := base64.RawStdEncoding.DecodeString(part[:len(part)-len(part)%4])
+		list = append(list, string(base))
+		characters, _ := hex.DecodeString(part[:len(part)-len(part)%2])
+		list = append(list, string(characters))
+	}
+	return list
 }
 
 // withoutSecret replaces each run of hexadecimal digits that holds a part of the token.

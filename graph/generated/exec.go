@@ -374,7 +374,7 @@ enum JobDifficulty {
   UNRECOGNIZED
 }
 
-"What went wrong with one job. The ` + "`" + `UPSTREAM_` + "`" + ` types are found by this server, the rest are the job API's own."
+"What went wrong with one job. The ` + "`" + `UPSTREAM_` + "`" + ` types are this server's; the others are named by the job API, and this server uses some of them itself (` + "`" + `upstreamType` + "`" + ` is null then)."
 enum ErrorType {
   "The user name or password is wrong. Log in again."
   LOGIN_INVALID

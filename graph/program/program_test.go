@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,6 +175,8 @@ func TestSIGTERMFinishesWhatIsInFlight(t *testing.T) {
 		sandbox.New(sandbox.Options{}).ServeHTTP(w, r)
 	}))
 	defer api.Close()
+	free := sync.OnceFunc(func() { close(release) })
+	defer free() // before the server is closed, which waits for the call
 
 	p := program.Start(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--shutdown-delay", "1s")
 	answer := make(chan string, 1)
@@ -191,7 +194,7 @@ func TestSIGTERMFinishesWhatIsInFlight(t *testing.T) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusServiceUnavailable
 	}, program.Patience, 5*time.Millisecond)
-	close(release)
+	free()
 	assert.JSONEq(t, `{"data": {"job": [{"name": "example_job"}]}}`, <-answer)
 	assert.NoError(t, <-ended)
 }

@@ -34,8 +34,8 @@ type Serve struct {
 	Example              bool          `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
 	Limits               guard.Limits  `embed:""`
 	MaxBodyBytes         int64         `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`
-	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most operations under way at the same time, subscriptions aside; more get 503 (default ${default})."`
-	Introspection        bool          `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, and what was meant in errors; --introspection=false hides it (default ${default})."`
+	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most operations by POST and GET under way at the same time; more get 503 (default ${default})."`
+	Introspection        bool          `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, _service, and what was meant in errors; --introspection=false hides it (default ${default})."`
 	SubgraphSDL          bool          `name:"subgraph-sdl" env:"JOBGRAPH_SUBGRAPH_SDL" help:"Answer a federation gateway's _service in spite of --introspection=false."`
 	Playground           bool          `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
 	GET                  bool          `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// shutdownTimeout is how long requests in flight may take to finish. The process
-// has 10 s in all.
+// shutdownTimeout is how long requests in flight may take to finish. With what
+// follows it stays within 10 s of CloseDelay's end.
 const shutdownTimeout = 9 * time.Second
 
 // Server is one address and what answers there.

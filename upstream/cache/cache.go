@@ -84,7 +84,7 @@ func (c *Cache) Close() { c.entries.StopAllGoroutines() }
 // Job gives the kept job, or asks the source and keeps what it gives.
 func (c *Cache) Job(ctx context.Context, token, id string) (*upstream.Job, error) {
 	key := c.key(token, id)
-	if !isFresh(ctx) {
+	if !upstream.IsFresh(ctx) {
 		if kept, ok := c.entries.GetIfPresent(key); ok && c.left(kept) > 0 {
 			return kept.result()
 		}
@@ -169,16 +169,4 @@ func (e entry) weight() uint32 {
 		}
 	}
 	return uint32(bytes)
-}
-
-type freshKey struct{}
-
-// Fresh marks a context: what is asked with it is asked of the source, and kept.
-func Fresh(ctx context.Context) context.Context {
-	return context.WithValue(ctx, freshKey{}, true)
-}
-
-func isFresh(ctx context.Context) bool {
-	fresh, _ := ctx.Value(freshKey{}).(bool)
-	return fresh
 }

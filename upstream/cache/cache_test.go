@@ -116,7 +116,7 @@ func TestFreshAsksAndKeeps(t *testing.T) {
 	for i, want := range []string{"1", "1", "2", "2"} {
 		ctx := t.Context()
 		if i == 2 {
-			ctx = Fresh(ctx)
+			ctx = upstream.Fresh(ctx)
 		}
 		job, err := cache.Job(ctx, "aa", "bb")
 		require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestAnExpiredTokenSeesNothingMore(t *testing.T) {
 	_, err := cache.Job(t.Context(), "aa", "bb")
 	require.NoError(t, err)
 	refuse = true
-	_, err = cache.Job(Fresh(t.Context()), "aa", "bb")
+	_, err = cache.Job(upstream.Fresh(t.Context()), "aa", "bb")
 	require.Error(t, err)
 	_, err = cache.Job(t.Context(), "aa", "bb")
 	assert.Error(t, err, "what was kept for the token is gone")
@@ -161,7 +161,7 @@ func TestALateAnswerDoesNotHideAChangeThatWasSeen(t *testing.T) {
 	}()
 	<-asked
 	now.advance(time.Millisecond)
-	_, err := cache.Job(Fresh(t.Context()), "aa", "bb")
+	_, err := cache.Job(upstream.Fresh(t.Context()), "aa", "bb")
 	require.NoError(t, err)
 	close(release)
 	<-late
@@ -211,7 +211,7 @@ func TestProperties(t *testing.T) {
 				token, id := strconv.Itoa(random.IntN(3)), strconv.Itoa(random.IntN(8))
 				ctx := context.Background()
 				if random.IntN(10) == 0 {
-					ctx = Fresh(ctx)
+					ctx = upstream.Fresh(ctx)
 				}
 				before := now.NowNano()
 				job, err := c.Job(ctx, token, id)

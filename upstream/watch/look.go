@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
 )
 
 // look asks the source once. nil means that ctx ended first.
@@ -21,7 +20,7 @@ func (w *Watches) look(ctx context.Context, token, id string) (result upstream.R
 		}
 	}()
 	// What is kept would hide a change; what this look finds is kept for queries.
-	job, err := w.source.Job(cache.Fresh(ctx), token, id)
+	job, err := w.source.Job(upstream.Fresh(ctx), token, id)
 	var failed *upstream.Error
 	switch {
 	case err == nil:

@@ -55,6 +55,7 @@ const (
 // Watches are all watched jobs of the process. It is safe for concurrent use.
 type Watches struct {
 	source  Source
+	caller  context.Context // of all looks, without an end
 	pace    pace
 	maxJobs int
 	logger  *slog.Logger
@@ -77,6 +78,7 @@ func New(source Source, opts Options) *Watches {
 	interval := cmp.Or(opts.Interval, 2*time.Second)
 	return &Watches{
 		source:  source,
+		caller:  upstream.WithCaller(context.Background()),
 		pace:    pace{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
 		maxJobs: cmp.Or(opts.MaxJobs, 20_000),
 		logger:  cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
@@ -160,7 +162,8 @@ func (w *Watches) release(s *subscriber) {
 }
 
 func (w *Watches) start(k key, token, id string) *watcher {
-	ctx, cancel := context.WithCancel(context.Background())
+	// All watchers are one caller: however many there are, a query gets its turn.
+	ctx, cancel := context.WithCancel(w.caller)
 	watched := newWatcher(k, id, cancel)
 	w.jobs[k] = watched
 	lower := strings.ToLower(id)
