@@ -87,6 +87,7 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	server.Use(gate)
 	server.SetQueryCache(gate)
 	server.Use(references{})
+	server.Use(oneField{})
 	// A loader for each operation: a connection may carry many. Operations take
 	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {

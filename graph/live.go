@@ -26,7 +26,6 @@ func addLiveTransports(server *handler.Server, opts Options) {
 		AllowOrigin:   opts.AllowOrigin,
 		Init:          withInitToken,
 	})
-	server.Use(oneField{})
 	server.AddTransport(transport.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin})
 }
 

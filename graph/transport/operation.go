@@ -60,8 +60,8 @@ func (o *operation) next() (response *graphql.Response) {
 		}
 	}()
 	response = o.responses(o.ctx)
-	// A query has one answer; only @defer gives it more.
-	o.done = response == nil || !o.streams && (response.HasNext == nil || !*response.HasNext)
+	// A query has one answer.
+	o.done = response == nil || !o.streams
 	return response
 }
 

@@ -27,8 +27,8 @@ func (o Origins) Validate() error {
 	return nil
 }
 
-// Allow says whether the request's page may open a WebSocket here, which CORS does
-// not cover: one of this very host, one of the origins, or no page at all.
+// Allow says whether the request's page may open a WebSocket or an event
+// stream here: one of this very host, one of the origins, or no page at all.
 func (o Origins) Allow(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || slices.Contains(o, "*") {
