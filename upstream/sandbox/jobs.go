@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"bytes"
 	"embed"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,12 +39,28 @@ var jobs = []job{
 	still("10000000000000000000000000000003", "jobs/in_process.json", "In Process, with options that have labels"),
 	still("10000000000000000000000000000004", "jobs/reviewing.json", "Reviewing, difficult, to be translated"),
 	still("10000000000000000000000000000005", "jobs/media_failure.json", "Media Failure"),
-	still("10000000000000000000000000000006", "jobs/complete.json", "Complete, its callback URL holds a password"),
+	still(completeID, "jobs/complete.json", "Complete, its callback URL holds a password"),
 	still("20000000000000000000000000000001", "jobs/nulls.json", "every optional field is null"),
 	still("20000000000000000000000000000002", "jobs/unknown.json", "values and return targets that are not documented"),
 	moves("30000000000000000000000000000001", 30*time.Second, "life_of_30_seconds", "moves: one life takes 30 seconds"),
 	moves("30000000000000000000000000000002", 2*time.Minute, "life_of_2_minutes", "moves: one life takes 2 minutes"),
 	moves("30000000000000000000000000000003", 10*time.Minute, "life_of_10_minutes", "moves: one life takes 10 minutes"),
+	oneOfMany(manyPrefix + "000000000000000000000000"),
+}
+
+// manyPrefix begins the ids of as many jobs as anybody wants, for load tests: 24 hex digits follow.
+const manyPrefix = "40000000"
+
+// lookUp finds a job by its id.
+func lookUp(id string) (job, bool) {
+	if strings.HasPrefix(id, manyPrefix) && len(id) == len(DocumentedJobID) {
+		return oneOfMany(id), true
+	}
+	i := slices.IndexFunc(jobs, func(j job) bool { return j.ID == id })
+	if i < 0 {
+		return job{}, false
+	}
+	return jobs[i], true
 }
 
 //go:embed documented_job.json jobs
@@ -56,6 +75,19 @@ func still(id, file, about string) job {
 	}
 	return job{Description{id, about}, func(_, _ time.Time) []byte { return body }}
 }
+
+// oneOfMany is the complete job under another id.
+func oneOfMany(id string) job {
+	about := "Complete, and so is every id of 32 digits that begins with " + manyPrefix
+	return job{Description{id, about}, func(_, _ time.Time) []byte {
+		return bytes.Replace(completeBody, []byte(completeID), []byte(id), 1)
+	}}
+}
+
+const completeID = "10000000000000000000000000000006"
+
+//go:embed jobs/complete.json
+var completeBody []byte
 
 // moves is a job that goes through the statuses: Authorizing, Pending, In Process, Reviewing, Complete, at last with
 // its return; and in every other life Media Failure after In Process.

@@ -56,8 +56,18 @@ func TestJobsListsWhatIsServed(t *testing.T) {
 		sandbox.DocumentedJobID, sandbox.ExampleRequestJobID,
 		authorizingID, pendingID, inProcessID, reviewingID, mediaFailureID, completeID,
 		nullsID, unknownID,
-		thirtySecondsID, twoMinutesID, tenMinutesID,
+		thirtySecondsID, twoMinutesID, tenMinutesID, "40000000000000000000000000000000",
 	}, ids)
+}
+
+func TestOneOfManyJobs(t *testing.T) {
+	server := serve(t, nil)
+	const id = "4000000000000000000000000000beef"
+	many, one := decode(t, ask(t, server, id).body), decode(t, ask(t, server, completeID).body)
+	assert.Equal(t, id, many["JobId"])
+	many["JobId"] = completeID
+	assert.Equal(t, one, many)
+	assert.Equal(t, 400, ask(t, server, id[:31]).status)
 }
 
 func TestJobsMayBeChangedByTheCaller(t *testing.T) {

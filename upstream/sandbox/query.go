@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -16,11 +15,11 @@ func find(rawQuery string) (job, *fault) {
 	if token != Token {
 		return job{}, badAPIToken()
 	}
-	i := slices.IndexFunc(jobs, func(j job) bool { return j.ID == id })
-	if i < 0 {
-		return job{}, itemNotFound(id)
+	job, found := lookUp(id)
+	if !found {
+		return job, itemNotFound(id)
 	}
-	return jobs[i], nil
+	return job, nil
 }
 
 // parameters checks v, api_token and job_id. Others are ignored, as the documentation names none.
