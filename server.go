@@ -21,6 +21,7 @@ import (
 	"jobgraph/graph"
 	"jobgraph/graph/admin"
 	"jobgraph/graph/examples/page"
+	"jobgraph/graph/memory"
 	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
 	"jobgraph/graph/settings"
@@ -99,6 +100,7 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 // serve wires the facade: the upstream client, the cache before it, who watches
 // jobs, the GraphQL endpoint over them, and the addresses.
 func serve(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) error {
+	memory.Tune()
 	logger := newLogger(c, stderr)
 	log.SetFlags(0)
 	log.SetOutput(upstream.TransportLog(logger))
