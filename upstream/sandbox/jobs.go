@@ -49,7 +49,7 @@ var jobs = []job{
 }
 
 // manyPrefix begins the ids of as many jobs as anybody wants, for load tests: 24 hex digits follow.
-const manyPrefix = "40000000"
+const manyPrefix = "60000000"
 
 // lookUp finds a job by its id.
 func lookUp(id string) (job, bool) {

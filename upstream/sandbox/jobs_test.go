@@ -56,13 +56,13 @@ func TestJobsListsWhatIsServed(t *testing.T) {
 		sandbox.DocumentedJobID, sandbox.ExampleRequestJobID,
 		authorizingID, pendingID, inProcessID, reviewingID, mediaFailureID, completeID,
 		nullsID, unknownID,
-		thirtySecondsID, twoMinutesID, tenMinutesID, "40000000000000000000000000000000",
+		thirtySecondsID, twoMinutesID, tenMinutesID, "60000000000000000000000000000000",
 	}, ids)
 }
 
 func TestOneOfManyJobs(t *testing.T) {
 	server := serve(t, nil)
-	const id = "4000000000000000000000000000beef"
+	const id = "6000000000000000000000000000beef"
 	many, one := decode(t, ask(t, server, id).body), decode(t, ask(t, server, completeID).body)
 	assert.Equal(t, id, many["JobId"])
 	many["JobId"] = completeID
