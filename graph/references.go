@@ -7,7 +7,10 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/plugin/federation/fedruntime"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/graph/selected"
 )
 
 // references checks what a gateway sends to _entities before gqlgen's own code
@@ -17,8 +20,8 @@ type references struct{}
 func (references) ExtensionName() string                          { return "references" }
 func (references) Validate(schema graphql.ExecutableSchema) error { return nil }
 
-// MutateOperationContext refuses representations that are no objects, and has the
-// others made regular when _entities is resolved.
+// MutateOperationContext refuses representations that are no objects. When _entities
+// is resolved it makes the others regular, and what they gave ready to be written.
 func (references) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if !strings.Contains(operation.RawQuery, "_entities") {
 		return nil
@@ -39,13 +42,19 @@ func (references) MutateOperationContext(_ context.Context, operation *graphql.O
 	}
 	next := operation.ResolverMiddleware
 	operation.ResolverMiddleware = func(ctx context.Context, resolve graphql.Resolver) (any, error) {
-		if field := graphql.GetFieldContext(ctx); field.Field.Name == "_entities" {
-			representations, _ := field.Args["representations"].([]map[string]any)
-			for i := range representations {
-				representations[i] = regular(representations[i])
-			}
+		field := graphql.GetFieldContext(ctx)
+		if field.Field.Name != "_entities" {
+			return next(ctx, resolve)
 		}
-		return next(ctx, resolve)
+		representations, _ := field.Args["representations"].([]map[string]any)
+		for i := range representations {
+			representations[i] = regular(representations[i])
+		}
+		resolved, err := next(ctx, resolve)
+		if entities, ok := resolved.([]fedruntime.Entity); ok {
+			resolved = selected.Entities(ctx, entities)
+		}
+		return resolved, err
 	}
 	return nil
 }

@@ -9,11 +9,13 @@ import (
 	"context"
 
 	"jobgraph/graph/generated"
+	"jobgraph/graph/selected"
 	"jobgraph/upstream"
 )
 
 func (r *queryResolver) Job(ctx context.Context, ids []string) ([]upstream.Result, error) {
-	return loaderFrom(ctx).load(ctx, ids)
+	results, err := loaderFrom(ctx).load(ctx, ids)
+	return selected.List(ctx, results), err
 }
 
 func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result, error) {
@@ -21,7 +23,7 @@ func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result
 	if err != nil {
 		return nil, err
 	}
-	return results[0], nil
+	return selected.One(ctx, results[0]), nil
 }
 
 func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {

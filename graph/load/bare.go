@@ -62,7 +62,7 @@ func (b *bare) serve(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"job": jobs}})
 }
 
-// get leaves a job that could not be had empty, which [Answer.check] takes for a failure.
+// get leaves a job that could not be had empty, which the generator takes for a failure.
 func (b *bare) get(ctx context.Context, id string, into *bareJob) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.address+id, nil)
 	if err != nil {

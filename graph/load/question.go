@@ -73,7 +73,7 @@ func (q Question) Kept() Question {
 // The ids are those of the sandbox's many jobs: a prefix, then 24 digits, of which
 // the first 16 are a mark here and a number in what is sent.
 const (
-	idPrefix = "40000000"
+	idPrefix = "60000000"
 	mark     = "zzzzzzzzzzzzzzzz"
 )
 
