@@ -21,6 +21,11 @@ type Question struct {
 
 const selection = "{ ... on Job { id name status priority creationDate } ... on ApiError { type comment } }"
 
+// Questions are the kinds of cold ones.
+func Questions() []Question {
+	return []Question{List(1, 1), List(10, 10), List(100, 100), Aliases(10), List(100, 10), References(200)}
+}
+
 // List asks for the jobs in one list. Beyond the distinct ones, ids come again.
 func List(jobs, distinct int) Question {
 	ids := marks(jobs, distinct)
