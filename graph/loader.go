@@ -25,13 +25,19 @@ type loader struct {
 	jobs *dataloader.Loader[string, upstream.Result]
 }
 
+// batchRoom is how many ids a batch takes without waiting to be read. The library's
+// own 1,000 are 8 KB for each batch of each operation.
+const batchRoom = 64
+
 func newLoader(source JobSource, token string) *loader {
 	batch := func(ctx context.Context, ids []string) []*dataloader.Result[upstream.Result] {
 		return loadAll(ctx, source, token, ids)
 	}
 	// The job API has no batch call, so nothing is won by waiting for a fuller
 	// batch: duplicates are merged by the loader's own cache at any wait.
-	return &loader{dataloader.NewBatchedLoader(batch, dataloader.WithWait[string, upstream.Result](0))}
+	return &loader{dataloader.NewBatchedLoader(batch,
+		dataloader.WithWait[string, upstream.Result](0),
+		dataloader.WithInputCapacity[string, upstream.Result](batchRoom))}
 }
 
 // load gives one result for each id, in order. The error is the operation's, not a job's.
