@@ -56,7 +56,8 @@ func TestGoAway(t *testing.T) {
 	}
 }
 
-// leavingListener answers its first connections with GOAWAY.
+// leavingListener answers its first requests with GOAWAY. Connections that carry
+// none, such as those that find out about HTTP/2, do not count.
 type leavingListener struct {
 	net.Listener
 	server *httptest.Server
@@ -67,16 +68,16 @@ type leavingListener struct {
 func (l *leavingListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
-		if err != nil || l.left.Add(-1) < 0 {
+		if err != nil || l.left.Load() <= 0 {
 			return conn, err
 		}
 		config := &tls.Config{Certificates: l.server.TLS.Certificates, NextProtos: []string{"h2"}}
-		l.ended.Go(func() { goAway(tls.Server(conn, config)) })
+		l.ended.Go(func() { l.goAway(tls.Server(conn, config)) })
 	}
 }
 
 // goAway reads HTTP/2 until a request comes and says that none was taken.
-func goAway(conn net.Conn) {
+func (l *leavingListener) goAway(conn net.Conn) {
 	defer conn.Close()
 	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
 	if _, err := io.ReadFull(conn, preface); err != nil {
@@ -92,6 +93,7 @@ func goAway(conn net.Conn) {
 			return
 		}
 		if header[3] == 1 { // HEADERS
+			l.left.Add(-1)
 			_, _ = conn.Write([]byte{0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 			return
 		}

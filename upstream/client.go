@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -57,8 +56,7 @@ type Observer interface {
 
 // Client asks the job API for jobs. It is safe for concurrent use.
 type Client struct {
-	endpoint     url.URL
-	transport    http.RoundTripper
+	endpoint     getter
 	timeout      time.Duration
 	attempt      time.Duration
 	keys         *tokenKeys
@@ -87,8 +85,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 	observer := cmp.Or[Observer](opts.Observer, nobody{})
 	timeout := cmp.Or(opts.Timeout, 10*time.Second)
 	return &Client{
-		endpoint:     *base.JoinPath("api/job/info"),
-		transport:    newTransport(concurrency, opts),
+		endpoint:     newGetter(base.JoinPath("api/job/info"), concurrency, opts),
 		timeout:      timeout,
 		attempt:      min(timeout, cmp.Or(opts.AttemptTimeout, timeout/2)),
 		keys:         newTokenKeys(),
@@ -111,9 +108,7 @@ func isPort(port string) bool {
 // Close stops the calls under way and drops the connections.
 func (c *Client) Close() {
 	c.flights.close()
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
+	c.endpoint.Close()
 }
 
 // Job asks for the job with the id, as the caller that the token belongs to.
@@ -154,8 +149,7 @@ func (c *Client) observed(ctx context.Context, key tokenKey, token, id string) (
 // guarded asks upstream under the policies, in this order:
 func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*Job, error) {
 	// A deadline for everything that follows.
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
+	deadline := time.Now().Add(c.timeout)
 	// A token that upstream told to wait does not ask: it would only be told again.
 	if wait := c.limits.remaining(key); wait > 0 {
 		c.observer.Refused("RATE_LIMITED")
@@ -175,16 +169,16 @@ func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*
 	defer c.slots.give()
 	// One more attempt where it may well help, within the budget. It keeps the turn.
 	c.budget.earn()
-	job, err := c.tried(ctx, token, id)
-	if err != nil && err.transient && c.budget.spend() && pause(ctx, c.attempt) && c.breaker.remaining() == 0 {
+	job, err := c.tried(ctx, deadline, token, id)
+	if err != nil && err.transient && c.budget.spend() && pause(ctx, deadline, c.attempt) && c.breaker.remaining() == 0 {
 		c.observer.Retried()
-		job, err = c.tried(ctx, token, id)
+		job, err = c.tried(ctx, deadline, token, id)
 	}
 	switch {
 	case err == nil:
 		return job, nil
-	case context.Cause(ctx) == context.Canceled:
-		return nil, context.Canceled // by the last caller's leaving
+	case ctx.Err() != nil:
+		return nil, ctx.Err() // by the last caller's leaving
 	}
 	c.limits.limit(key, limitOf(err))
 	return nil, err
@@ -193,12 +187,10 @@ func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*
 // turn waits for a slot, no longer than leaves one attempt its whole time, but a
 // tenth of the job's time at least.
 func (c *Client) turn(ctx context.Context, token, id string) error {
-	waiting, cancel := context.WithTimeout(ctx, max(c.timeout-c.attempt, c.timeout/10))
-	defer cancel()
-	switch err := c.slots.take(waiting); {
+	switch err := c.slots.take(ctx, max(c.timeout-c.attempt, c.timeout/10)); {
 	case err == nil:
 		return nil
-	case ctx.Err() == context.Canceled:
+	case ctx.Err() != nil:
 		return ctx.Err()
 	}
 	c.observer.Refused("BUSY")
@@ -207,14 +199,17 @@ func (c *Client) turn(ctx context.Context, token, id string) error {
 
 // tried is one attempt that the circuit breaker lets through and learns from. A
 // caller's leaving teaches it nothing.
-func (c *Client) tried(ctx context.Context, token, id string) (*Job, *Error) {
+func (c *Client) tried(ctx context.Context, deadline time.Time, token, id string) (*Job, *Error) {
 	permit, wait := c.breaker.admit()
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
 		return nil, leftAlone(token, id, wait)
 	}
-	job, err := c.call(ctx, token, id)
-	if ctx.Err() != context.Canceled {
+	if own := time.Now().Add(c.attempt); own.Before(deadline) {
+		deadline = own
+	}
+	job, err := c.call(ctx, deadline, token, id)
+	if ctx.Err() == nil {
 		c.breaker.record(permit, err != nil && err.fault)
 	}
 	return job, err

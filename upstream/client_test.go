@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -310,9 +311,9 @@ func TestHTTP2IsUsedWhereUpstreamSpeaksIt(t *testing.T) {
 	upstream.EnableHTTP2 = true
 	upstream.StartTLS()
 	defer upstream.Close()
-	c := client(t, upstream.URL, Options{})
-	c.transport.(*http.Transport).TLSClientConfig = upstream.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	c.transport.(*http.Transport).TLSClientConfig.NextProtos = nil
+	trusted := x509.NewCertPool()
+	trusted.AddCert(upstream.Certificate())
+	c := client(t, upstream.URL, Options{RootCAs: trusted})
 	_, err := c.Job(t.Context(), canary, anID)
 	require.NoError(t, err)
 	assert.Equal(t, "HTTP/2.0", protocol)
@@ -322,6 +323,37 @@ func TestAProxyIsUsedOnlyWhenTold(t *testing.T) {
 	// net/http reads the environment once a process, so the test looks at what it would ask.
 	assert.Nil(t, newTransport(1, Options{}).Proxy)
 	assert.NotNil(t, newTransport(1, Options{UseProxy: true}).Proxy)
+}
+
+// TestByNetHTTP holds for the other way to ask, which a proxy needs, what the other
+// tests hold for http1.
+func TestByNetHTTP(t *testing.T) {
+	byNetHTTP := Options{UseProxy: true}
+	upstream := record(t, answer(200, string(documented(t))))
+	job, err := client(t, upstream.URL, byNetHTTP).Job(t.Context(), canary, anID)
+	require.NoError(t, err)
+	assert.Equal(t, "example_job", *job.Name)
+	assert.Equal(t, "/api/job/info?v=1&api_token="+canary+"&job_id="+anID, upstream.requests[0].URL.RequestURI())
+	assert.Equal(t, "jobgraph", upstream.requests[0].UserAgent())
+
+	long := record(t, answer(200, strings.Repeat(" ", maxBody+1)))
+	assert.Equal(t, Malformed, failedJob(t, client(t, long.URL, byNetHTTP), canary, anID).Type)
+	second := record(t, nil)
+	redirect := record(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, second.URL+r.URL.RequestURI(), http.StatusFound)
+	})
+	assert.Equal(t, 302, failedJob(t, client(t, redirect.URL, byNetHTTP), canary, anID).Status)
+	assert.Empty(t, second.requests)
+	limited := record(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	assert.Equal(t, 7*time.Second, failedJob(t, client(t, limited.URL, byNetHTTP), canary, anID).RetryAfter)
+	hang := record(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	brief := Options{UseProxy: true, Timeout: 50 * time.Millisecond}
+	assert.Equal(t, Timeout, failedJob(t, client(t, hang.URL, brief), canary, anID).Type)
+	hang.Close()
+	assert.Equal(t, Unavailable, failedJob(t, client(t, hang.URL, byNetHTTP), canary, anID).Type)
 }
 
 func TestCallsUnderWayAreBounded(t *testing.T) {

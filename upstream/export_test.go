@@ -1,6 +1,11 @@
 package upstream
 
-import "net/http"
+import (
+	"context"
+	"time"
+
+	"jobgraph/upstream/http1"
+)
 
 // Waiting is how many callers share the call for the job.
 func (c *Client) Waiting(id, token string) int {
@@ -24,8 +29,9 @@ func (c *Client) Queued() int {
 }
 
 // Break makes every request panic with the text.
-func (c *Client) Break(text string) { c.transport = panics(text) }
+func (c *Client) Break(text string) { c.endpoint = panics(text) }
 
 type panics string
 
-func (p panics) RoundTrip(*http.Request) (*http.Response, error) { panic(string(p)) }
+func (p panics) Get(context.Context, time.Time, string) (http1.Response, error) { panic(string(p)) }
+func (p panics) Close()                                                         {}

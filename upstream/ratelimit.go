@@ -77,8 +77,7 @@ func limitOf(e *Error) time.Duration {
 
 // retryAfter reads the header of that name, seconds or a date, as 1 s to 5
 // minutes; 0 where there is none that can be read.
-func retryAfter(header http.Header) time.Duration {
-	text := header.Get("Retry-After")
+func retryAfter(text string) time.Duration {
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return clampRetryAfter(time.Duration(seconds) * time.Second)
 	}

@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"jobgraph/upstream/http1"
 )
 
 // refusal is the typed error for an answer that is not 200. A 4xx with the
 // documented error object is what that object says; else the status decides,
 // whatever the body.
-func refusal(token, id string, status int, header http.Header, body []byte) *Error {
+func refusal(token, id string, answer http1.Response) *Error {
+	status := answer.Status
 	documented := status >= 400 && status < 500 && status != http.StatusTooManyRequests
 	if documented {
-		if e := documentedError(token, id, body); e != nil {
+		if e := documentedError(token, id, answer.Body); e != nil {
 			e.Status = status
 			return e
 		}
@@ -22,7 +25,7 @@ func refusal(token, id string, status int, header http.Header, body []byte) *Err
 	e := failure(token, id, errorType, comment, nil)
 	e.Status = status
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		e.RetryAfter = retryAfter(header)
+		e.RetryAfter = retryAfter(answer.RetryAfter)
 	}
 	e.fault = errorType == Unavailable || errorType == Timeout
 	switch status {

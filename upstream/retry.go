@@ -62,11 +62,11 @@ func timedOut(err error) bool {
 }
 
 // pause waits for any time up to maxRetryDelay: all who failed at the same moment
-// must not come back at the same moment. It is false where too little of the
-// context's time would be left for another attempt.
-func pause(ctx context.Context, attempt time.Duration) bool {
+// must not come back at the same moment. It is false where too little time would
+// be left for another attempt until the deadline.
+func pause(ctx context.Context, deadline time.Time, attempt time.Duration) bool {
 	delay := rand.N(maxRetryDelay)
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < delay+attempt/2 {
+	if time.Until(deadline) < delay+attempt/2 {
 		return false
 	}
 	timer := time.NewTimer(delay)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // errBusy says that too many wait already: the wait was refused, or given up for
@@ -46,8 +47,8 @@ func newSlots(concurrency, waiting int) *slots {
 	return &slots{free: concurrency, room: waiting, byOwner: map[any]*list.Element{}}
 }
 
-// take waits for a slot. The error is errBusy or the context's.
-func (s *slots) take(ctx context.Context) error {
+// take waits for a slot, so long at most. The error is errBusy or a context's.
+func (s *slots) take(ctx context.Context, longest time.Duration) error {
 	owner := ctx.Value(callerKey{})
 	if owner == nil {
 		owner = new(byte)
@@ -63,6 +64,8 @@ func (s *slots) take(ctx context.Context) error {
 	if !ok {
 		return errBusy
 	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	select {
 	case err := <-w.told:
 		return err

@@ -1,0 +1,78 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http/httputil"
+)
+
+// atOnce is how long a body may be, in bytes, for room to be made as soon as its
+// length is told; a longer one gets it as it comes.
+const atOnce = 64 << 10
+
+// readBody reads the whole body, what came of it where there is an error.
+func readBody(r *bufio.Reader, h head, limit int) ([]byte, error) {
+	body, err := readFramed(r, h, limit)
+	if err != nil || !h.gzip || len(body) == 0 {
+		return body, err
+	}
+	plain, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return readAll(plain, limit)
+}
+
+// readFramed reads what the head says, and no more.
+func readFramed(r *bufio.Reader, h head, limit int) ([]byte, error) {
+	switch {
+	case h.chunked:
+		body, err := readAll(httputil.NewChunkedReader(r), limit)
+		if err != nil {
+			return body, err
+		}
+		return body, skipTrailers(r)
+	case h.length < 0:
+		return readAll(r, limit)
+	case h.length > int64(limit):
+		return nil, ErrBodyTooLong
+	case h.length <= atOnce:
+		body := make([]byte, h.length)
+		n, err := io.ReadFull(r, body)
+		return body[:n], cut(err)
+	}
+	body, err := readAll(io.LimitReader(r, h.length), limit)
+	if err == nil && int64(len(body)) < h.length {
+		err = io.ErrUnexpectedEOF
+	}
+	return body, err
+}
+
+// readAll reads to the end, and gives up where that is beyond the limit.
+func readAll(r io.Reader, limit int) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if len(body) > limit {
+		return nil, ErrBodyTooLong
+	}
+	return body, err
+}
+
+// skipTrailers reads to the empty line that ends a chunked answer.
+func skipTrailers(r *bufio.Reader) error {
+	lines := lineReader{r, maxHead}
+	for {
+		if line, err := lines.line(); err != nil || len(line) == 0 {
+			return err
+		}
+	}
+}
+
+// cut is what an end before the body's own is called.
+func cut(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
