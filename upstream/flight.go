@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -17,7 +18,7 @@ type route struct {
 	open    *flight // who comes now joins it; nil: all have left it
 	running int
 	begun   int // how many have begun since there is a route
-	ended   int // which of them is the last to have begun of those that have ended
+	said    int // which of them began last of those that upstream has answered
 }
 
 // flightKey names a job as one token sees it: nobody gets what was fetched with
@@ -106,8 +107,8 @@ func (f *flights) leave(key flightKey, left *flight) {
 	left.cancel()
 }
 
-// end has the result kept, unless a call that began later has ended already: what it
-// saw must not be hidden.
+// end has the answer kept, unless a call that began later has one already: what it saw
+// must not be hidden.
 func (f *flights) end(key flightKey, gone *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -115,13 +116,19 @@ func (f *flights) end(key flightKey, gone *flight) {
 	if l.open == gone {
 		l.open = nil
 	}
-	if gone.number > l.ended {
-		l.ended = gone.number
+	if gone.number > l.said && answered(gone.err) {
+		l.said = gone.number
 		gone.keeper.CallEnded(gone.job, gone.err)
 	}
 	if l.running--; l.running == 0 {
 		delete(f.running, key)
 	}
+}
+
+// answered says whether upstream has said what it knows of the job.
+func answered(err error) bool {
+	var failed *Error
+	return err == nil || errors.As(err, &failed) && !failed.Retryable()
 }
 
 // close stops the calls under way and waits for their ends.

@@ -2,13 +2,15 @@ package upstream
 
 import "context"
 
-// Keeper keeps what calls give. It is told in the order in which upstream was asked:
-// once a call has ended, one for the same job and token that began before it is told
-// to nobody any more. Its methods must be quick and make no call themselves.
+// Keeper keeps what upstream says of jobs: what they are, or why they cannot be had. It
+// is told in the order in which upstream was asked: after one call has, no call for the
+// same job and token that began before it does. What failed on the way says nothing.
+// Its methods must be quick and make no call themselves.
 type Keeper interface {
 	// CallBegun comes before upstream is asked.
 	CallBegun()
-	// CallEnded comes before any caller has the result, which is [Client.Job]'s.
+	// CallEnded comes before any caller has the result, which is [Client.Job]'s: a job,
+	// or an [*Error] that is not retryable.
 	CallEnded(job *Job, err error)
 }
 

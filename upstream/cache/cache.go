@@ -5,7 +5,6 @@ package cache
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -59,10 +58,13 @@ func New(source Source, opts Options) *Cache {
 		c.now = opts.Clock.NowNano
 	}
 	c.entries = otter.Must(&otter.Options[key, entry]{
-		MaximumWeight:    cmp.Or(opts.Bytes, 32<<20),
-		Weigher:          func(_ key, e entry) uint32 { return e.weight() },
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[key, entry]) time.Duration { return c.left(e.Value) }),
-		Clock:            opts.Clock,
+		MaximumWeight: cmp.Or(opts.Bytes, 32<<20),
+		Weigher:       func(_ key, e entry) uint32 { return e.weight() },
+		// What is served no more is known for a moment still: see Used.Joinable.
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[key, entry]) time.Duration {
+			return max(0, c.left(e.Value)) + c.shortest()
+		}),
+		Clock: opts.Clock,
 	})
 	return c
 }
@@ -74,9 +76,8 @@ func (c *Cache) Close() { c.entries.StopAllGoroutines() }
 func (c *Cache) Job(ctx context.Context, token, id string) (*upstream.Job, error) {
 	key := c.hash.Sum(token, id)
 	used := usedFrom(ctx)
-	n := used.begin(c, key)
-	if kept, ok := c.kept(key); ok && kept.servable() && !upstream.IsFresh(ctx) {
-		used.end(n, kept.result, nil)
+	kept, n := used.look(c, key, upstream.IsFresh(ctx))
+	if kept.servable() {
 		return kept.job, kept.err()
 	}
 	job, err := c.source.Job(upstream.WithKeeper(ctx, &call{cache: c, key: key}), token, id)
@@ -84,10 +85,16 @@ func (c *Cache) Job(ctx context.Context, token, id string) (*upstream.Job, error
 	return job, err
 }
 
-// kept is what is known of a job now.
-func (c *Cache) kept(key key) (entry, bool) {
+// look gives what is served for the key, nothing where the source is to be asked.
+func (c *Cache) look(key key, fresh bool) result {
+	if fresh {
+		return result{}
+	}
 	kept, ok := c.entries.GetIfPresent(key)
-	return kept, ok && c.left(kept) > 0
+	if !ok || c.left(kept) <= 0 {
+		return result{}
+	}
+	return kept.result
 }
 
 // left is how much longer the entry may be served. Its time runs from when it was
@@ -113,8 +120,6 @@ func systemClock() int64 { return time.Now().UnixNano() }
 type call struct {
 	cache *Cache
 	key   key
-	// asked is when the call began, in the clock's nanoseconds: what upstream said
-	// may be as old as that.
 	asked int64
 }
 
@@ -123,19 +128,6 @@ func (k *call) CallBegun() { k.asked = k.cache.now() }
 
 // CallEnded is upstream.Keeper's.
 func (k *call) CallEnded(job *upstream.Job, err error) {
-	e := entry{result: resultOf(job, err), asked: k.asked}
-	var failed *upstream.Error
-	switch {
-	case e.servable():
-	case errors.As(err, &failed) && !failed.Retryable():
-		// Such as a token that has expired: what it could see before is not its any more.
-		e.refused = true
-	default:
-		return // nothing is known now that was not known before
-	}
-	if k.cache.left(e) <= 0 {
-		k.cache.entries.Invalidate(k.key) // what was known before is older still
-		return
-	}
-	k.cache.entries.Set(k.key, e)
+	c := k.cache
+	c.entries.Set(k.key, entry{resultOf(job, err), k.asked, c.now()})
 }

@@ -34,7 +34,9 @@ func (s *source) Job(ctx context.Context, token, id string) (*upstream.Job, erro
 	keeper := upstream.KeeperFrom(ctx)
 	keeper.CallBegun()
 	job, err := s.answer(token, id)
-	keeper.CallEnded(job, err)
+	if failed, ok := err.(*upstream.Error); !ok || !failed.Retryable() {
+		keeper.CallEnded(job, err)
+	}
 	return job, err
 }
 

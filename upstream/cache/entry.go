@@ -6,17 +6,17 @@ import (
 	"jobgraph/upstream"
 )
 
-// entry is what a call gave, and when it began.
+// entry is what a call gave. A refusal, such as of a token that has expired, is an entry
+// without a result: nothing is served of what the token could see before.
 type entry struct {
 	result
-	// refused says that the token may not see the job any more: it is not served, but
-	// whoever saw the job before is known to be wrong.
-	refused bool
-	asked   int64
+	// asked and ended are when the call began and ended, in the clock's nanoseconds:
+	// what upstream said may be as old as the first.
+	asked, ended int64
 }
 
-// result is a job, or notFound; what is neither is not kept. Each call makes a result
-// of its own, so that the same pointer is the same knowledge.
+// result is a job, or notFound; what is neither is not served again. Each call makes a
+// result of its own, so that the same pointer is the same knowledge.
 type result struct {
 	job      *upstream.Job
 	notFound *upstream.Error

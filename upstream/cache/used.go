@@ -39,21 +39,26 @@ func usedFrom(ctx context.Context) *Used {
 	return used
 }
 
-// begin comes before the cache is looked at.
-func (u *Used) begin(c *Cache, k key) (n int) {
+// look looks into the cache and writes down what it gives: both at once, so that
+// nobody joins in between. n is the use's number, for end.
+func (u *Used) look(c *Cache, k key, fresh bool) (kept result, n int) {
 	if u == nil {
-		return 0
+		return c.look(k, fresh), 0
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.cache == nil {
 		u.cache, u.began = c, c.now()
 	}
-	u.pending++
-	u.uses = append(u.uses, use{key: k})
-	return len(u.uses) - 1
+	kept = c.look(k, fresh)
+	if !kept.servable() {
+		u.pending++
+	}
+	u.uses = append(u.uses, use{k, kept})
+	return kept, len(u.uses) - 1
 }
 
+// end is called with what the source gave where the cache had nothing.
 func (u *Used) end(n int, r result, err error) {
 	if u == nil {
 		return
@@ -97,8 +102,8 @@ func (u *Used) Joinable() bool {
 			if !use.current(u.cache) {
 				return false
 			}
-		} else if _, known := u.cache.kept(use.key); known {
-			return false // something was told meanwhile, maybe later than what is on its way
+		} else if kept, ok := u.cache.entries.GetIfPresent(use.key); ok && kept.ended >= u.began {
+			return false // it has been told meanwhile, maybe later than what is on its way
 		}
 	}
 	return !u.failed && u.cache.now()-u.began < int64(u.cache.shortest())
@@ -112,7 +117,4 @@ func (u *Used) Bytes() int {
 }
 
 // current says whether the cache has this very result, and would serve it.
-func (s use) current(c *Cache) bool {
-	kept, ok := c.kept(s.key)
-	return ok && kept.result == s.result
-}
+func (s use) current(c *Cache) bool { return c.look(s.key, false) == s.result }
