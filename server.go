@@ -178,6 +178,8 @@ func serve(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) err
 			DefaultToken:     token,
 			Logger:           logger,
 			ObserveOperation: metrics.OperationDone,
+			KeepAnswers:      c.Cache && c.CacheAnswers,
+			ObserveShared:    metrics.AnswerShared,
 			Watches:          watches,
 			Connections:      connections,
 			MaxOperations:    c.MaxOperations,

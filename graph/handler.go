@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"jobgraph/graph/answers"
 	"jobgraph/graph/generated"
 	"jobgraph/graph/guard"
 	"jobgraph/graph/persisted"
@@ -44,6 +45,12 @@ type Options struct {
 	// ObserveOperation is told of each answer: outcome is "OK" or the first error's
 	// code; nil: nobody is told.
 	ObserveOperation func(outcome string, took time.Duration)
+	// KeepAnswers gives an answer again for as long as each of its jobs would be given
+	// from the source as it was; the source must be a [cache.Cache].
+	KeepAnswers bool
+	// ObserveShared is told of each answer that was given without an execution: how is
+	// [answers.InFlight] or [answers.Kept]; nil: nobody is told.
+	ObserveShared func(how string)
 	// Watches tell subscriptions of changes; nil: watches of the source, with their defaults.
 	Watches *watch.Watches
 	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
@@ -74,6 +81,12 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	server.SetErrorPresenter(presentError(logger))
 	server.SetRecoverFunc(recovered)
 	server.Use(extension.Introspection{}) // who may introspect is the guard's to say
+	// The first one sees an answer last: each answer is counted, shared or not, and is
+	// shared as the guard left it.
+	if opts.ObserveOperation != nil {
+		server.AroundResponses(observed(opts.ObserveOperation))
+	}
+	server.Use(answers.New(answers.Options{Token: tokenFrom, Keep: opts.KeepAnswers, Observe: opts.ObserveShared}))
 	if opts.TrustedDocuments != nil {
 		server.Use(persisted.Trusted(opts.TrustedDocuments))
 	} else {
@@ -94,9 +107,6 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 		ctx = upstream.WithCaller(ctx)
 		return next(withLoader(ctx, newLoader(source, tokenFrom(ctx))))
 	})
-	if opts.ObserveOperation != nil {
-		server.AroundResponses(observed(opts.ObserveOperation))
-	}
 	return withRequest(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
 }
 
@@ -125,11 +135,11 @@ func withRequest(next http.Handler, defaultToken string, maxBody int64) http.Han
 func observed(observe func(string, time.Duration)) graphql.ResponseMiddleware {
 	return func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		response := next(ctx)
-		if isSubscription(ctx) {
-			return response // an event, not an answer: it took as long as the job did
+		if response == nil || isSubscription(ctx) {
+			return response // no answer, as the caller left, or an event: it took as long as the job did
 		}
 		outcome := "OK"
-		if response != nil && len(response.Errors) > 0 {
+		if len(response.Errors) > 0 {
 			outcome = codeInternal
 			if code, ok := response.Errors[0].Extensions["code"].(string); ok {
 				outcome = code

@@ -11,8 +11,8 @@ import (
 func (c *Client) Waiting(id, token string) int {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
-	if running := c.flights.running[flightKey{c.keys.of(token), id}]; running != nil {
-		return running.callers
+	if open := c.flights.open(flightKey{c.keys.of(token), id}); open != nil {
+		return open.callers
 	}
 	return 0
 }

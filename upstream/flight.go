@@ -2,14 +2,23 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
 // flights lets callers who want the same thing at the same time share one call.
 type flights struct {
 	mu      sync.Mutex
-	running map[flightKey]*flight
+	running map[flightKey]*route
 	ended   sync.WaitGroup
+}
+
+// route is what is known of a key while calls for it are under way.
+type route struct {
+	open    *flight // who comes now joins it; nil: all have left it
+	running int
+	begun   int // how many have begun since there is a route
+	said    int // which of them began last of those that upstream has answered
 }
 
 // flightKey names a job as one token sees it: nobody gets what was fetched with
@@ -21,6 +30,8 @@ type flightKey struct {
 
 // flight is one call under way.
 type flight struct {
+	keeper  Keeper
+	number  int // on its route, from 1
 	callers int // guarded by flights.mu
 	cancel  context.CancelFunc
 	landed  chan struct{} // closed when job and err are set
@@ -28,7 +39,7 @@ type flight struct {
 	err     error
 }
 
-func newFlights() *flights { return &flights{running: map[flightKey]*flight{}} }
+func newFlights() *flights { return &flights{running: map[flightKey]*route{}} }
 
 // do joins the call for the key or begins it; a [Fresh] caller begins one, which
 // those who come later join. The call belongs to all who wait:
@@ -37,8 +48,8 @@ func newFlights() *flights { return &flights{running: map[flightKey]*flight{}} }
 // begun by another.
 func (f *flights) do(ctx context.Context, key flightKey, call func(context.Context) (*Job, error)) (job *Job, joined bool, err error) {
 	f.mu.Lock()
-	shared, joined := f.running[key]
-	if joined = joined && !IsFresh(ctx); !joined {
+	shared := f.open(key)
+	if joined = shared != nil && !IsFresh(ctx); !joined {
 		shared = f.begin(ctx, key, call)
 	}
 	shared.callers++
@@ -52,21 +63,37 @@ func (f *flights) do(ctx context.Context, key flightKey, call func(context.Conte
 	}
 }
 
+// open is the call that may be joined, nil where there is none.
+func (f *flights) open(key flightKey) *flight {
+	if l := f.running[key]; l != nil {
+		return l.open
+	}
+	return nil
+}
+
 func (f *flights) begin(ctx context.Context, key flightKey, call func(context.Context) (*Job, error)) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	started := &flight{cancel: cancel, landed: make(chan struct{})}
-	f.running[key] = started
+	l := f.running[key]
+	if l == nil {
+		l = &route{}
+		f.running[key] = l
+	}
+	l.begun++
+	l.running++
+	started := &flight{keeper: KeeperFrom(ctx), number: l.begun, cancel: cancel, landed: make(chan struct{})}
+	l.open = started
+	started.keeper.CallBegun()
 	f.ended.Go(func() {
 		defer cancel()
 		started.job, started.err = call(ctx)
-		f.forget(key, started)
+		f.end(key, started)
 		close(started.landed)
 	})
 	return started
 }
 
-// leave is one caller's going. A call that nobody waits for is stopped and
-// forgotten at once: who comes later must not join what is about to fail.
+// leave is one caller's going. A call that nobody waits for is stopped, and not
+// joined any more: who comes later must not join what is about to fail.
 func (f *flights) leave(key flightKey, left *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,25 +101,43 @@ func (f *flights) leave(key flightKey, left *flight) {
 	if left.callers > 0 {
 		return
 	}
-	if f.running[key] == left {
-		delete(f.running, key)
+	if l := f.running[key]; l != nil && l.open == left {
+		l.open = nil
 	}
 	left.cancel()
 }
 
-func (f *flights) forget(key flightKey, gone *flight) {
+// end has the answer kept, unless a call that began later has one already: what it saw
+// must not be hidden.
+func (f *flights) end(key flightKey, gone *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.running[key] == gone {
+	l := f.running[key]
+	if l.open == gone {
+		l.open = nil
+	}
+	if gone.number > l.said && answered(gone.err) {
+		l.said = gone.number
+		gone.keeper.CallEnded(gone.job, gone.err)
+	}
+	if l.running--; l.running == 0 {
 		delete(f.running, key)
 	}
+}
+
+// answered says whether upstream has said what it knows of the job.
+func answered(err error) bool {
+	var failed *Error
+	return err == nil || errors.As(err, &failed) && !failed.Retryable()
 }
 
 // close stops the calls under way and waits for their ends.
 func (f *flights) close() {
 	f.mu.Lock()
-	for _, running := range f.running {
-		running.cancel()
+	for _, l := range f.running {
+		if l.open != nil {
+			l.open.cancel()
+		}
 	}
 	f.mu.Unlock()
 	f.ended.Wait()

@@ -14,6 +14,7 @@ import (
 type Metrics struct {
 	registry          *prometheus.Registry
 	operations        *prometheus.HistogramVec
+	answersShared     *prometheus.CounterVec
 	upstreamCalls     *prometheus.HistogramVec
 	upstreamInFlight  prometheus.Gauge
 	upstreamRetries   prometheus.Counter
@@ -32,6 +33,10 @@ func NewMetrics() *Metrics {
 			Help:    "GraphQL answers by outcome: OK, or extensions.code of the first error.",
 			Buckets: prometheus.DefBuckets,
 		}, []string{"outcome"}),
+		answersShared: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jobgraph_answers_shared_total",
+			Help: "GraphQL answers given without an execution: in_flight (an equal operation was under way) or kept (each job in it still is).",
+		}, []string{"how"}),
 		upstreamCalls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "jobgraph_upstream_call_seconds",
 			Help:    "Calls of the job API by outcome: OK, CANCELLED, or an ErrorType of the schema.",
@@ -62,7 +67,7 @@ func NewMetrics() *Metrics {
 			Help: "Enum values of the job API that the schema does not know, by the API's field.",
 		}, []string{"field"}),
 	}
-	m.registry.MustRegister(m.operations, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
+	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
 		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.unrecognizedEnums,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -89,6 +94,9 @@ func (m *Metrics) handler() http.Handler {
 func (m *Metrics) OperationDone(outcome string, took time.Duration) {
 	m.operations.WithLabelValues(outcome).Observe(took.Seconds())
 }
+
+// AnswerShared counts one GraphQL answer that was given without an execution.
+func (m *Metrics) AnswerShared(how string) { m.answersShared.WithLabelValues(how).Inc() }
 
 // CallStarted is upstream.Observer's.
 func (m *Metrics) CallStarted() { m.upstreamInFlight.Inc() }

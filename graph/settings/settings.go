@@ -30,6 +30,7 @@ type Serve struct {
 	Cache                bool          `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
 	CacheSettled         time.Duration `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that is complete and was returned (default ${default})."`
 	CacheActive          time.Duration `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
+	CacheAnswers         bool          `env:"JOBGRAPH_CACHE_ANSWERS" default:"true" help:"Give an answer again while each of its jobs is kept; --cache-answers=false executes each operation; without --cache it means nothing (default ${default})."`
 	ShutdownDelay        time.Duration `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
 	Example              bool          `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
 	Limits               guard.Limits  `embed:""`

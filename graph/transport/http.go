@@ -62,21 +62,21 @@ func (h HTTP) read(r *http.Request) (*graphql.RawParams, *refusal) {
 // execute runs the operation. Only a whole request counts as in flight, and only until
 // its answer is known: a slow sender or reader takes nobody's place.
 func (h HTTP) execute(a answer, params *graphql.RawParams) {
-	leave, admitted := h.Admission.enter(a.r.Context())
+	place, admitted := h.Admission.enter(a.r.Context())
 	if !admitted {
 		a.refuse(overloaded)
 		return
 	}
 	send := func() func() {
-		defer leave()
-		return run(a, params)
+		defer place.leave()
+		return run(context.WithValue(a.r.Context(), placeKey{}, place), a, params)
 	}()
 	send()
 }
 
 // run gives what sends the answer.
-func run(a answer, params *graphql.RawParams) (send func()) {
-	operation, failures := a.exec.CreateOperationContext(a.r.Context(), params)
+func run(ctx context.Context, a answer, params *graphql.RawParams) (send func()) {
+	operation, failures := a.exec.CreateOperationContext(ctx, params)
 	switch {
 	case a.r.Method == http.MethodGet && !isQuery(operation, params):
 		return func() { a.refuse(*wrongMethod("POST")) }
@@ -85,7 +85,7 @@ func run(a answer, params *graphql.RawParams) (send func()) {
 	case operation.Operation.Operation == ast.Subscription:
 		return func() { a.refuse(needsStream) }
 	default:
-		responses, ctx := a.exec.DispatchOperation(a.r.Context(), operation)
+		responses, ctx := a.exec.DispatchOperation(ctx, operation)
 		response := responses(ctx)
 		return func() { a.write(http.StatusOK, response) }
 	}

@@ -5,22 +5,20 @@ package cache
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"errors"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/keyedhash"
 )
 
 // notFoundFor is how long "no such job" is believed: long enough for a page that
 // asks in several operations, short enough for a job that is being made.
 const notFoundFor = time.Second
 
-// Source gives one job; [*upstream.Client] is one.
+// Source gives one job and tells the context's [upstream.Keeper] of its calls;
+// [*upstream.Client] is one.
 type Source interface {
 	Job(ctx context.Context, token, id string) (*upstream.Job, error)
 }
@@ -43,37 +41,30 @@ type Cache struct {
 	source  Source
 	opts    Options
 	now     func() int64
-	secret  []byte
+	hash    *keyedhash.Hasher
 	entries *otter.Cache[key, entry]
 }
 
-// key is an HMAC of a token and an id under a secret of this process: it tells
-// nothing, and what one token fetched is never found with another.
-type key [sha256.Size]byte
-
-// entry is what a call gave: a job, or notFound.
-type entry struct {
-	job      *upstream.Job
-	notFound *upstream.Error
-	// asked is when the call's caller began to ask, in the clock's nanoseconds:
-	// what upstream said may be as old as that.
-	asked int64
-}
+// key is made of a token and an id: it tells nothing, and what one token fetched is
+// never found with another.
+type key = keyedhash.Sum
 
 // New returns an empty cache before the source. Close it after use.
 func New(source Source, opts Options) *Cache {
 	opts.Settled = cmp.Or(opts.Settled, time.Minute)
 	opts.Active = cmp.Or(opts.Active, time.Second)
-	c := &Cache{source: source, opts: opts, now: systemClock, secret: make([]byte, sha256.Size)}
+	c := &Cache{source: source, opts: opts, now: systemClock, hash: keyedhash.New()}
 	if opts.Clock != nil {
 		c.now = opts.Clock.NowNano
 	}
-	_, _ = rand.Read(c.secret) // it never fails: see crypto/rand
 	c.entries = otter.Must(&otter.Options[key, entry]{
-		MaximumWeight:    cmp.Or(opts.Bytes, 32<<20),
-		Weigher:          func(_ key, e entry) uint32 { return e.weight() },
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[key, entry]) time.Duration { return c.left(e.Value) }),
-		Clock:            opts.Clock,
+		MaximumWeight: cmp.Or(opts.Bytes, 32<<20),
+		Weigher:       func(_ key, e entry) uint32 { return e.weight() },
+		// What is served no more is known for a moment still: see Used.Joinable.
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[key, entry]) time.Duration {
+			return max(0, c.left(e.Value)) + c.shortest()
+		}),
+		Clock: opts.Clock,
 	})
 	return c
 }
@@ -83,49 +74,27 @@ func (c *Cache) Close() { c.entries.StopAllGoroutines() }
 
 // Job gives the kept job, or asks the source and keeps what it gives.
 func (c *Cache) Job(ctx context.Context, token, id string) (*upstream.Job, error) {
-	key := c.key(token, id)
-	if !upstream.IsFresh(ctx) {
-		if kept, ok := c.entries.GetIfPresent(key); ok && c.left(kept) > 0 {
-			return kept.result()
-		}
+	key := c.hash.Sum(token, id)
+	used := usedFrom(ctx)
+	kept, n := used.look(c, key, upstream.IsFresh(ctx))
+	if kept.servable() {
+		return kept.job, kept.err()
 	}
-	asked := c.now()
-	job, err := c.source.Job(ctx, token, id)
-	var failed *upstream.Error
-	switch {
-	case err == nil:
-		c.keep(key, entry{job: job, asked: asked})
-	case errors.As(err, &failed) && failed.Type == upstream.ItemNotFound:
-		c.keep(key, entry{notFound: failed, asked: asked})
-	case errors.As(err, &failed) && !failed.Retryable():
-		// Such as a token that has expired: what it could see before is not its any more.
-		c.entries.Invalidate(key)
-	}
+	job, err := c.source.Job(upstream.WithKeeper(ctx, &call{cache: c, key: key}), token, id)
+	used.end(n, resultOf(job, err), err)
 	return job, err
 }
 
-// keep stores what was asked last: an answer that comes late must not hide a
-// change that somebody has seen.
-func (c *Cache) keep(key key, e entry) {
-	c.entries.Compute(key, func(kept entry, found bool) (entry, otter.ComputeOp) {
-		switch {
-		case found && kept.asked > e.asked:
-			return kept, otter.CancelOp
-		case c.left(e) <= 0:
-			return e, otter.InvalidateOp
-		default:
-			return e, otter.WriteOp
-		}
-	})
-}
-
-func (c *Cache) key(token, id string) (k key) {
-	mac := hmac.New(sha256.New, c.secret)
-	mac.Write([]byte(token))
-	mac.Write([]byte{0}) // neither a token nor an id holds it
-	mac.Write([]byte(id))
-	mac.Sum(k[:0])
-	return k
+// look gives what is served for the key, nothing where the source is to be asked.
+func (c *Cache) look(key key, fresh bool) result {
+	if fresh {
+		return result{}
+	}
+	kept, ok := c.entries.GetIfPresent(key)
+	if !ok || c.left(kept) <= 0 {
+		return result{}
+	}
+	return kept.result
 }
 
 // left is how much longer the entry may be served. Its time runs from when it was
@@ -133,7 +102,7 @@ func (c *Cache) key(token, id string) (k key) {
 func (c *Cache) left(e entry) time.Duration {
 	lifetime := c.opts.Active
 	switch {
-	case e.notFound != nil:
+	case e.job == nil:
 		lifetime = notFoundFor
 	case e.job.Settled():
 		lifetime = c.opts.Settled
@@ -141,32 +110,24 @@ func (c *Cache) left(e entry) time.Duration {
 	return lifetime - time.Duration(c.now()-e.asked)
 }
 
+// shortest is how long anything is kept at least.
+func (c *Cache) shortest() time.Duration { return min(c.opts.Active, c.opts.Settled, notFoundFor) }
+
 func systemClock() int64 { return time.Now().UnixNano() }
 
-func (e entry) result() (*upstream.Job, error) {
-	if e.notFound != nil {
-		return nil, e.notFound
-	}
-	return e.job, nil
+// call is one call of the source, which keeps what it gives: one that began earlier
+// and ends later is not told, so nothing that was seen is ever hidden.
+type call struct {
+	cache *Cache
+	key   key
+	asked int64
 }
 
-// weight is roughly the entry's memory in bytes: the fixed part, and the texts
-// that can be long.
-func (e entry) weight() uint32 {
-	bytes := 1024
-	if e.job == nil {
-		return uint32(bytes)
-	}
-	for _, target := range e.job.ReturnTargets {
-		bytes += 128 + 2*len(target.Settings)
-	}
-	for _, option := range e.job.Options {
-		bytes += 64 + len(option.Name) + len(option.Value)
-	}
-	for _, text := range []*string{e.job.Name, e.job.ExternalID, e.job.SourceLanguage, e.job.TargetLanguage} {
-		if text != nil {
-			bytes += len(*text)
-		}
-	}
-	return uint32(bytes)
+// CallBegun is upstream.Keeper's.
+func (k *call) CallBegun() { k.asked = k.cache.now() }
+
+// CallEnded is upstream.Keeper's.
+func (k *call) CallEnded(job *upstream.Job, err error) {
+	c := k.cache
+	c.entries.Set(k.key, entry{resultOf(job, err), k.asked, c.now()})
 }

@@ -2,11 +2,7 @@ package cache
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,9 +29,15 @@ type source struct {
 	answer func(token, id string) (*upstream.Job, error)
 }
 
-func (s *source) Job(_ context.Context, token, id string) (*upstream.Job, error) {
+func (s *source) Job(ctx context.Context, token, id string) (*upstream.Job, error) {
 	s.calls.Add(1)
-	return s.answer(token, id)
+	keeper := upstream.KeeperFrom(ctx)
+	keeper.CallBegun()
+	job, err := s.answer(token, id)
+	if failed, ok := err.(*upstream.Error); !ok || !failed.Retryable() {
+		keeper.CallEnded(job, err)
+	}
+	return job, err
 }
 
 func newCache(t *testing.T, answer func(token, id string) (*upstream.Job, error)) (*Cache, *source, *clock) {
@@ -142,34 +144,6 @@ func TestAnExpiredTokenSeesNothingMore(t *testing.T) {
 	assert.Error(t, err, "what was kept for the token is gone")
 }
 
-func TestALateAnswerDoesNotHideAChangeThatWasSeen(t *testing.T) {
-	release, asked := make(chan struct{}), make(chan struct{})
-	first := true
-	cache, _, now := newCache(t, func(string, string) (*upstream.Job, error) {
-		if first {
-			first = false
-			close(asked)
-			<-release
-			return &upstream.Job{ID: "old", Status: upstream.StatusPending}, nil
-		}
-		return &upstream.Job{ID: "new", Status: upstream.StatusReviewing}, nil
-	})
-	late := make(chan struct{})
-	go func() {
-		defer close(late)
-		_, _ = cache.Job(context.Background(), "aa", "bb")
-	}()
-	<-asked
-	now.advance(time.Millisecond)
-	_, err := cache.Job(upstream.Fresh(t.Context()), "aa", "bb")
-	require.NoError(t, err)
-	close(release)
-	<-late
-	job, err := cache.Job(t.Context(), "aa", "bb")
-	require.NoError(t, err)
-	assert.Equal(t, "new", job.ID)
-}
-
 func TestTheCacheIsBounded(t *testing.T) {
 	source := &source{answer: settled}
 	c := New(source, Options{Bytes: 100 << 10})
@@ -181,68 +155,4 @@ func TestTheCacheIsBounded(t *testing.T) {
 	c.entries.CleanUp()
 	assert.LessOrEqual(t, c.entries.WeightedSize(), uint64(100<<10))
 	assert.NotZero(t, c.entries.EstimatedSize())
-}
-
-// Random callers of random jobs with random tokens, cancellations and time: what
-// anybody gets belongs to its token, and is never older than is allowed.
-func TestProperties(t *testing.T) {
-	now := &clock{}
-	s := &source{answer: func(token, id string) (*upstream.Job, error) {
-		switch born := now.NowNano(); {
-		case strings.HasSuffix(id, "0"):
-			return nil, &upstream.Error{Type: upstream.ItemNotFound, Comment: fmt.Sprint(token, " ", born)}
-		case strings.HasSuffix(id, "1"):
-			name := fmt.Sprint(token, " ", born)
-			return &upstream.Job{ID: id, Name: &name, Status: upstream.StatusComplete, ReturnDate: new(time.Now())}, nil
-		case strings.HasSuffix(id, "2"):
-			return nil, &upstream.Error{Type: upstream.Unavailable}
-		default:
-			name := fmt.Sprint(token, " ", born)
-			return &upstream.Job{ID: id, Name: &name, Status: upstream.StatusPending}, nil
-		}
-	}}
-	c := New(s, Options{Clock: now})
-	defer c.Close()
-	var wait sync.WaitGroup
-	for seed := range uint64(8) {
-		wait.Go(func() {
-			random := rand.New(rand.NewPCG(seed, 0))
-			for range 5000 {
-				token, id := strconv.Itoa(random.IntN(3)), strconv.Itoa(random.IntN(8))
-				ctx := context.Background()
-				if random.IntN(10) == 0 {
-					ctx = upstream.Fresh(ctx)
-				}
-				before := now.NowNano()
-				job, err := c.Job(ctx, token, id)
-				checkAnswer(t, before, token, id, job, err)
-				if random.IntN(20) == 0 {
-					now.advance(time.Duration(random.IntN(700)) * time.Millisecond)
-				}
-			}
-		})
-	}
-	wait.Wait()
-}
-
-func checkAnswer(t *testing.T, asked int64, token, id string, job *upstream.Job, err error) {
-	var text string
-	allowed := time.Second
-	if failed, ok := err.(*upstream.Error); ok {
-		if failed.Type == upstream.Unavailable {
-			return
-		}
-		text = failed.Comment
-	} else {
-		assert.Equal(t, id, job.ID)
-		text = *job.Name
-		if job.Settled() {
-			allowed = time.Minute
-		}
-	}
-	owner, bornText, _ := strings.Cut(text, " ")
-	born, parseErr := strconv.ParseInt(bornText, 10, 64)
-	assert.NoError(t, parseErr)
-	assert.Equal(t, token, owner)
-	assert.LessOrEqual(t, time.Duration(asked-born), allowed)
 }

@@ -1,0 +1,213 @@
+package answers_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/answers"
+)
+
+// gate holds the job API's answers back until it is opened.
+type gate struct {
+	open chan struct{}
+	once sync.Once
+	left chan struct{} // one for each call that was given up
+}
+
+func newGate(t *testing.T) *gate {
+	g := &gate{open: make(chan struct{}), left: make(chan struct{}, 100)}
+	t.Cleanup(g.release)
+	return g
+}
+
+func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
+
+func (g *gate) answer(r *http.Request, token, id string) (int, string) {
+	select {
+	case <-g.open:
+		return plain(r, token, id)
+	case <-r.Context().Done():
+		g.left <- struct{}{}
+		return http.StatusServiceUnavailable, ""
+	}
+}
+
+// client is one caller's request under way.
+type client struct {
+	leave context.CancelFunc
+	done  chan struct{}
+	code  int
+	body  string
+	err   error
+}
+
+func (w *world) begin(t *testing.T, o operation) *client {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &client{leave: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		defer cancel()
+		c.code, c.body, c.err = w.do(ctx, o)
+	}()
+	return c
+}
+
+func (c *client) answer(t *testing.T) string {
+	t.Helper()
+	<-c.done
+	require.NoError(t, c.err)
+	require.Equal(t, http.StatusOK, c.code, c.body)
+	return c.body
+}
+
+func repeated(s string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = s
+	}
+	return list
+}
+
+func TestEqualOperationsAtOnceAreExecutedOnce(t *testing.T) {
+	for name, settings := range map[string][]setting{"with the cache": nil, "without": {withoutCache}} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t)
+			w := newWorld(t, g.answer, settings...)
+			var clients []*client
+			for i := range 5 {
+				clients = append(clients, w.begin(t, jobs("aa", "bb", "aa")))
+				w.untilWaiting(t, int64(i+1))
+			}
+			g.release()
+			first := clients[0].answer(t)
+			assert.Contains(t, first, oneToken)
+			for _, c := range clients[1:] {
+				assert.Equal(t, first, c.answer(t))
+			}
+			assert.ElementsMatch(t, []string{"aa", "bb"}, w.calls())
+			assert.Equal(t, repeated(answers.InFlight, 4), w.given())
+			assert.EqualValues(t, 5, w.answers.Load(), "each answer is counted")
+		})
+	}
+}
+
+func TestTheFirstCallersLeavingHarmsNobody(t *testing.T) {
+	g := newGate(t)
+	w := newWorld(t, g.answer)
+	first := w.begin(t, jobs("aa"))
+	w.untilWaiting(t, 1)
+	second := w.begin(t, jobs("aa"))
+	w.untilWaiting(t, 2)
+	third := w.begin(t, jobs("aa"))
+	w.untilWaiting(t, 3)
+	first.leave()
+	<-first.done
+	third.leave()
+	<-third.done
+	// One that comes after the first has left joins as well.
+	fourth := w.begin(t, jobs("aa"))
+	w.untilWaiting(t, 4)
+	g.release()
+	assert.Contains(t, second.answer(t), oneToken)
+	assert.NotContains(t, second.body, "errors")
+	assert.Equal(t, second.body, fourth.answer(t))
+	assert.Equal(t, []string{"aa"}, w.calls())
+	assert.Empty(t, g.left)
+}
+
+func TestTheLastCallersLeavingEndsTheExecution(t *testing.T) {
+	g := newGate(t)
+	w := newWorld(t, g.answer)
+	var clients []*client
+	for i := range 3 {
+		clients = append(clients, w.begin(t, jobs("aa")))
+		w.untilWaiting(t, int64(i+1))
+	}
+	for _, c := range clients {
+		c.leave()
+		<-c.done
+	}
+	<-g.left // the call was given up
+	late := w.begin(t, jobs("aa"))
+	w.untilWaiting(t, 4)
+	g.release()
+	assert.Contains(t, late.answer(t), oneToken, "who comes later begins anew")
+	assert.NotContains(t, late.body, "errors")
+	assert.Equal(t, []string{"aa", "aa"}, w.calls())
+}
+
+func TestWhatIsNotEqualIsNotShared(t *testing.T) {
+	g := newGate(t)
+	w := newWorld(t, g.answer)
+	two := `query A($ids: [ID!]!) { job(ids: $ids) { ... on Job { name } } } query B($ids: [ID!]!) { job(ids: $ids) { ... on Job { id } } }`
+	variables := map[string]any{"ids": []string{"1"}}
+	operations := []operation{
+		{token: oneToken, query: names, variables: variables},
+		{token: twoToken, query: names, variables: variables},
+		{token: oneToken, query: names + " ", variables: variables},
+		{token: oneToken, query: names, variables: map[string]any{"ids": []int{1}}},
+		{token: oneToken, query: names, variables: map[string]any{"ids": []string{"1", "1"}}},
+		{token: oneToken, query: names, variables: map[string]any{"ids": []string{"2"}}},
+		{token: oneToken, query: two, name: "A", variables: variables},
+		{token: oneToken, query: two, name: "B", variables: variables},
+		{token: oneToken, query: names, variables: variables, fresh: true},
+	}
+	var clients []*client
+	for i, o := range operations {
+		clients = append(clients, w.begin(t, o))
+		w.untilWaiting(t, int64(i+1))
+	}
+	g.release()
+	for i, c := range clients {
+		body := c.answer(t)
+		if o := operations[i]; o.name != "B" {
+			assert.Contains(t, body, o.token)
+			assert.NotContains(t, body, other(o.token))
+		}
+	}
+	assert.Empty(t, w.given())
+	kept := operations[:len(operations)-1] // the fresh one is not
+	for range 2 {
+		w.given()
+		for i, o := range kept {
+			assert.Equal(t, clients[i].body, w.ask(t, o))
+		}
+	}
+	assert.Equal(t, repeated(answers.Kept, len(kept)), w.given(), "each is kept by itself")
+}
+
+func other(token string) string {
+	if token == oneToken {
+		return twoToken
+	}
+	return oneToken
+}
+
+// A thousand callers need one execution and one place among those in flight.
+func TestAThousandAtOnce(t *testing.T) {
+	for name, settings := range map[string][]setting{"with the cache": nil, "without": {withoutCache}} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t)
+			w := newWorld(t, g.answer, settings...)
+			const callers = 1000
+			var clients []*client
+			for range callers {
+				clients = append(clients, w.begin(t, jobs("aa", "bb")))
+			}
+			w.untilWaiting(t, callers)
+			g.release()
+			for _, c := range clients {
+				assert.Equal(t, clients[0].answer(t), c.answer(t))
+			}
+			assert.Equal(t, 2, strings.Count(clients[0].body, oneToken))
+			assert.ElementsMatch(t, []string{"aa", "bb"}, w.calls())
+			assert.Equal(t, repeated(answers.InFlight, callers-1), w.given())
+		})
+	}
+}
