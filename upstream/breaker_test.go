@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"jobgraph/upstream/keyedhash"
 )
 
 func TestBreakerOpensAtHalfOfAWindow(t *testing.T) {
@@ -57,9 +59,9 @@ func TestBreakerProbes(t *testing.T) {
 }
 
 func TestRateLimitsAreBounded(t *testing.T) {
-	limits, keys := newRateLimits(), newTokenKeys()
+	limits, keys := newRateLimits(), keyedhash.New()
 	for i := range maxLimited + 10 {
-		limits.limit(keys.of(string(rune(i))), time.Minute)
+		limits.limit(keys.Sum(string(rune(i))), time.Minute)
 	}
 	assert.LessOrEqual(t, len(limits.until), maxLimited)
 }

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"jobgraph/upstream/keyedhash"
 )
 
 // minWaiting is how many calls may wait for a turn at least: ten operations of 100 ids.
@@ -59,7 +61,7 @@ type Client struct {
 	endpoint     getter
 	timeout      time.Duration
 	attempt      time.Duration
-	keys         *tokenKeys
+	keys         *keyedhash.Hasher
 	flights      *flights
 	limits       *rateLimits
 	breaker      *breaker
@@ -88,7 +90,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 		endpoint:     newGetter(base.JoinPath("api/job/info"), concurrency, opts),
 		timeout:      timeout,
 		attempt:      min(timeout, cmp.Or(opts.AttemptTimeout, timeout/2)),
-		keys:         newTokenKeys(),
+		keys:         keyedhash.New(),
 		flights:      newFlights(),
 		limits:       newRateLimits(),
 		breaker:      newBreaker(observer.BreakerChanged),
@@ -120,7 +122,7 @@ func (c *Client) Job(ctx context.Context, token, id string) (*Job, error) {
 	}
 	// Callers who want the same at the same time share one call, which does not
 	// end with the first of them but with the last.
-	key := flightKey{c.keys.of(token), id}
+	key := flightKey{c.keys.Sum(token), id}
 	job, joined, err := c.flights.do(ctx, key, func(ctx context.Context) (*Job, error) {
 		return c.observed(ctx, key.token, token, id)
 	})

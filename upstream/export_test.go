@@ -11,7 +11,7 @@ import (
 func (c *Client) Waiting(id, token string) int {
 	c.flights.mu.Lock()
 	defer c.flights.mu.Unlock()
-	if open := c.flights.open(flightKey{c.keys.of(token), id}); open != nil {
+	if open := c.flights.open(flightKey{c.keys.Sum(token), id}); open != nil {
 		return open.callers
 	}
 	return 0

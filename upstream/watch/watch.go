@@ -8,9 +8,6 @@ package watch
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"strings"
@@ -20,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/keyedhash"
 )
 
 // ErrTooMany is [Watches.Watch]'s error where Options.MaxJobs are watched already.
@@ -59,7 +57,7 @@ type Watches struct {
 	pace    pace
 	maxJobs int
 	logger  *slog.Logger
-	secret  []byte // of this process: no key below tells a token
+	keys    *keyedhash.Hasher
 	wakes   *rate.Limiter
 
 	mu   sync.Mutex
@@ -68,13 +66,11 @@ type Watches struct {
 }
 
 // key stands for a pair of token and job id.
-type key [sha256.Size]byte
+type key = keyedhash.Sum
 
 // New returns Watches that watches nothing yet. It has no goroutine of its own:
 // each watched job has one, which ends with the job's last subscriber.
 func New(source Source, opts Options) *Watches {
-	secret := make([]byte, sha256.Size)
-	_, _ = rand.Read(secret) // never fails
 	interval := cmp.Or(opts.Interval, 2*time.Second)
 	return &Watches{
 		source:  source,
@@ -82,7 +78,7 @@ func New(source Source, opts Options) *Watches {
 		pace:    pace{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
 		maxJobs: cmp.Or(opts.MaxJobs, 20_000),
 		logger:  cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
-		secret:  secret,
+		keys:    keyedhash.New(),
 		wakes:   rate.NewLimiter(wakesPerSecond, wakesPerSecond),
 		jobs:    map[key]*watcher{},
 		byID:    map[string]map[*watcher]struct{}{},
@@ -132,7 +128,7 @@ func (w *Watches) subscribe(s *subscriber, token string, ids []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range ids {
-		k := w.key(token, id)
+		k := w.keys.Sum(token, id)
 		watched, ok := w.jobs[k]
 		if !ok {
 			if len(w.jobs) == w.maxJobs {
@@ -193,11 +189,4 @@ func (w *Watches) forget(watched *watcher) {
 	if len(w.byID[lower]) == 0 {
 		delete(w.byID, lower)
 	}
-}
-
-func (w *Watches) key(token, id string) (k key) {
-	mac := hmac.New(sha256.New, w.secret)
-	_, _ = mac.Write([]byte(token + "\x00" + id))
-	mac.Sum(k[:0])
-	return k
 }
