@@ -10,7 +10,7 @@ import (
 type flights struct {
 	mu      sync.Mutex
 	running map[flightKey]*route
-	ended   sync.WaitGroup
+	workers *workers
 }
 
 // route is what is known of a key while calls for it are under way.
@@ -39,7 +39,7 @@ type flight struct {
 	err     error
 }
 
-func newFlights() *flights { return &flights{running: map[flightKey]*route{}} }
+func newFlights() *flights { return &flights{running: map[flightKey]*route{}, workers: newWorkers()} }
 
 // do joins the call for the key or begins it; a [Fresh] caller begins one, which
 // those who come later join. The call belongs to all who wait:
@@ -83,7 +83,7 @@ func (f *flights) begin(ctx context.Context, key flightKey, call func(context.Co
 	started := &flight{keeper: KeeperFrom(ctx), number: l.begun, cancel: cancel, landed: make(chan struct{})}
 	l.open = started
 	started.keeper.CallBegun()
-	f.ended.Go(func() {
+	f.workers.run(func() {
 		defer cancel()
 		started.job, started.err = call(ctx)
 		f.end(key, started)
@@ -140,5 +140,5 @@ func (f *flights) close() {
 		}
 	}
 	f.mu.Unlock()
-	f.ended.Wait()
+	f.workers.close()
 }

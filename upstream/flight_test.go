@@ -113,7 +113,7 @@ func TestPropertiesOfSharedCalls(t *testing.T) {
 				})
 			}
 			callers.Wait()
-			f.ended.Wait()
+			f.close() // waits for the calls
 			assert.Empty(t, f.running)
 		})
 	}
@@ -134,6 +134,6 @@ func TestACallThatEverybodyHasLeftEnds(t *testing.T) {
 	}
 	leave()
 	callers.Wait()
-	f.ended.Wait()
+	f.close() // waits for the calls
 	assert.Empty(t, f.running)
 }

@@ -1,0 +1,53 @@
+package upstream
+
+import (
+	"sync"
+	"time"
+)
+
+// workerRest is how long a goroutine waits for more work before it ends.
+const workerRest = 5 * time.Second
+
+// workers runs each call in a goroutine of its own and uses the goroutines again: a
+// new one grows its stack several times before it has read a job, which takes a tenth
+// of a call. There are as many as calls have been under way at once.
+type workers struct {
+	work   chan func()
+	closed chan struct{}
+	ended  sync.WaitGroup
+}
+
+func newWorkers() *workers {
+	return &workers{work: make(chan func()), closed: make(chan struct{})}
+}
+
+// run does not wait: where no goroutine rests, there is one more.
+func (w *workers) run(work func()) {
+	select {
+	case w.work <- work:
+	default:
+		w.ended.Go(func() { w.loop(work) })
+	}
+}
+
+func (w *workers) loop(work func()) {
+	rest := time.NewTimer(workerRest)
+	defer rest.Stop()
+	for {
+		work()
+		rest.Reset(workerRest)
+		select {
+		case work = <-w.work:
+		case <-rest.C:
+			return
+		case <-w.closed:
+			return
+		}
+	}
+}
+
+// close waits for the work that is under way. Work that comes later is still done.
+func (w *workers) close() {
+	close(w.closed)
+	w.ended.Wait()
+}
