@@ -25,7 +25,7 @@ func readGet(r *http.Request) (*graphql.RawParams, *refusal) {
 		DocumentID:    parameter(values, "documentId"),
 		RelayID:       parameter(values, "doc_id"),
 	}
-	for name, into := range map[string]*map[string]any{"variables": &sent.Variables, "extensions": &sent.Extensions} {
+	for name, into := range map[string]*object{"variables": &sent.Variables, "extensions": &sent.Extensions} {
 		if text := values.Get(name); text != "" && !decode([]byte(text), into) {
 			return nil, badRequest("The parameter " + name + " is not a URL-encoded JSON object.")
 		}

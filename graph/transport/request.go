@@ -12,10 +12,10 @@ import (
 
 // A request is what a client sends, by body or by query string.
 type request struct {
-	Query         *string        `json:"query"`
-	OperationName *string        `json:"operationName"`
-	Variables     map[string]any `json:"variables"`
-	Extensions    map[string]any `json:"extensions"`
+	Query         *string `json:"query"`
+	OperationName *string `json:"operationName"`
+	Variables     object  `json:"variables"`
+	Extensions    object  `json:"extensions"`
 	// DocumentID and RelayID name a persisted document: the first as the
 	// specification's appendix has it, the second as Relay sends it.
 	DocumentID *string `json:"documentId"`
@@ -43,21 +43,78 @@ func (s request) params(r *http.Request) (*graphql.RawParams, *refusal) {
 	return params, nil
 }
 
-// asNumbers keeps numbers as they are written, as gqlgen wants them: an ID may have
-// more digits than a float64 keeps.
-var asNumbers = json.WithUnmarshalers(json.UnmarshalFromFunc(func(decoder *jsontext.Decoder, value *any) error {
-	if decoder.PeekKind() != '0' {
-		return errors.ErrUnsupported
+// An object is one of JSON, with its numbers as they are written: an ID may have more
+// digits than a float64 keeps. gqlgen wants them so.
+type object map[string]any
+
+// UnmarshalJSONFrom reads an object or null.
+func (o *object) UnmarshalJSONFrom(in *jsontext.Decoder) error {
+	value, err := readValue(in)
+	if err != nil || value == nil {
+		return err
 	}
-	number, err := decoder.ReadValue()
-	if err == nil {
-		*value = stdjson.Number(number)
+	members, ok := value.(map[string]any)
+	if !ok {
+		return errors.New("not an object")
 	}
-	return err
-}))
+	*o = members
+	return nil
+}
+
+// readValue gives what unmarshalling into any gives, but for numbers. It takes the
+// decoder's tokens: a function for numbers alone would be looked up for each value.
+func readValue(in *jsontext.Decoder) (any, error) {
+	token, err := in.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch token.Kind() {
+	case '{':
+		return readObject(in)
+	case '[':
+		return readList(in)
+	case '"':
+		return token.String(), nil
+	case '0':
+		return stdjson.Number(token.String()), nil
+	case 'n':
+		return nil, nil
+	default:
+		return token.Bool(), nil
+	}
+}
+
+func readObject(in *jsontext.Decoder) (map[string]any, error) {
+	members := map[string]any{}
+	for in.PeekKind() != '}' {
+		name, err := in.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		key := name.String() // the token is void after the next one
+		if members[key], err = readValue(in); err != nil {
+			return nil, err
+		}
+	}
+	_, err := in.ReadToken()
+	return members, err
+}
+
+func readList(in *jsontext.Decoder) ([]any, error) {
+	entries := []any{}
+	for in.PeekKind() != ']' {
+		entry, err := readValue(in)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	_, err := in.ReadToken()
+	return entries, err
+}
 
 // decode reads one whole JSON object: valid UTF-8, no name twice, nothing after it.
 // What was wrong is not told: the error would quote the request.
 func decode(text []byte, into any) bool {
-	return json.Unmarshal(text, into, asNumbers) == nil
+	return json.Unmarshal(text, into) == nil
 }
