@@ -15,28 +15,28 @@ type Result interface{ result() }
 // a job that is not that far yet has no dates, length, difficulty or targets.
 // A Job may be shared between requests: nobody writes to it after it was decoded.
 type Job struct {
-	ID   string  `json:"JobId"`
-	Name *string `json:"JobName"`
+	ID   string
+	Name *string
 	// MediaLengthSeconds is the length of the media in seconds.
-	MediaLengthSeconds *float64 `json:"MediaLengthSeconds"`
+	MediaLengthSeconds *float64
 	// ExternalID is the caller's own name for the job; upstream spells it
 	// ExternalID or ExternalId.
-	ExternalID     *string        `json:"ExternalID"`
-	Priority       *Priority      `json:"Priority"`
-	Fidelity       *Fidelity      `json:"Fidelity"`
-	Status         JobStatus      `json:"JobStatus"`
-	Difficulty     *JobDifficulty `json:"JobDifficulty"`
-	SourceLanguage *string        `json:"SourceLanguage"`
-	TargetLanguage *string        `json:"TargetLanguage"`
+	ExternalID     *string
+	Priority       *Priority
+	Fidelity       *Fidelity
+	Status         JobStatus
+	Difficulty     *JobDifficulty
+	SourceLanguage *string
+	TargetLanguage *string
 	// The dates have microseconds and are read as UTC where upstream names no zone.
-	CreationDate      *time.Time     `json:"CreationDate"`
-	AuthorizationDate *time.Time     `json:"AuthorizationDate"`
-	StartDate         *time.Time     `json:"StartDate"`
-	DueDate           *time.Time     `json:"DueDate"`
-	CompletedDate     *time.Time     `json:"CompletedDate"`
-	ReturnDate        *time.Time     `json:"ReturnDate"`
-	ReturnTargets     []ReturnTarget `json:"ReturnTargets"`
-	Options           []JobOption    `json:"Options"`
+	CreationDate      *time.Time
+	AuthorizationDate *time.Time
+	StartDate         *time.Time
+	DueDate           *time.Time
+	CompletedDate     *time.Time
+	ReturnDate        *time.Time
+	ReturnTargets     []ReturnTarget
+	Options           []JobOption
 }
 
 func (*Job) result() {}

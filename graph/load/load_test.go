@@ -55,7 +55,7 @@ func TestLoad(t *testing.T) {
 	t.Run("by connections", func(t *testing.T) {
 		table := newTable(t, "1 id, nothing kept", "bare handler")
 		for _, connections := range []int{1, 10, 100, 1000} {
-			table.row(fmt.Sprintf("%d connections", connections), compare(t, load.List(1, 1), connections, cold, bare))
+			table.row(plural(connections), compare(t, load.List(1, 1), connections, cold, bare))
 		}
 	})
 	t.Run("by connections, kept", func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestLoad(t *testing.T) {
 		fixed := startFixed(t, kept, q)
 		table := newTable(t, "10 ids, answers kept", "fixed bytes")
 		for _, connections := range []int{1, 10, 100, 1000} {
-			table.row(fmt.Sprintf("%d connections", connections), compare(t, q, connections, kept, fixed))
+			table.row(plural(connections), compare(t, q, connections, kept, fixed))
 		}
 	})
 	t.Run("over a slow upstream", func(t *testing.T) {
@@ -158,6 +158,13 @@ func (table table) row(name string, p pair) {
 	table.t.Logf("| %s | %.0f | %.2f ms | %.2f ms | %.3f | %.0f MiB | %.2f | %.2f |", name,
 		p.ours.PerSecond(), ms(p.ours.Percentile(50)), ms(p.ours.Percentile(99)), cpu(p.ours), float64(p.ours.peak)/(1<<20),
 		p.ours.PerSecond()/p.theirs.PerSecond(), cpu(p.ours)/cpu(p.theirs))
+}
+
+func plural(connections int) string {
+	if connections == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprintf("%d connections", connections)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
