@@ -56,20 +56,20 @@ type writtenEntities struct{ row }
 // IsEntity is gqlgen's mark of what _entities may answer with.
 func (*writtenEntities) IsEntity() {}
 
-// row writes values with commas between.
-type row func(to []byte) []byte
+// row gives values with commas between.
+type row func() []byte
 
 // MarshalGQL is gqlgen's.
 func (r row) MarshalGQL(w io.Writer) {
-	_, _ = w.Write(r(nil)) // into the executor's buffer, which takes all
+	_, _ = w.Write(r()) // into the executor's buffer, which takes all
 }
 
 // averageSize is about how many bytes one job has where some fields are selected.
 const averageSize = 256
 
 func inRow[T any](values []T, write func(to []byte, value T) []byte) row {
-	return func(to []byte) []byte {
-		to = make([]byte, 0, averageSize*len(values))
+	return func() []byte {
+		to := make([]byte, 0, averageSize*len(values))
 		for i, value := range values {
 			if i > 0 {
 				to = append(to, ',')
