@@ -14,6 +14,7 @@ const workerRest = 5 * time.Second
 type workers struct {
 	work   chan func()
 	closed chan struct{}
+	once   sync.Once // closes it
 	ended  sync.WaitGroup
 }
 
@@ -46,8 +47,9 @@ func (w *workers) loop(work func()) {
 	}
 }
 
-// close waits for the work that is under way. Work that comes later is still done.
+// close waits for the work that is under way, as often as it is called. Work that
+// comes later is still done.
 func (w *workers) close() {
-	close(w.closed)
+	w.once.Do(func() { close(w.closed) })
 	w.ended.Wait()
 }
