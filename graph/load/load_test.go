@@ -81,7 +81,9 @@ type server struct {
 }
 
 func startProgram(t *testing.T, api string, args ...string) server {
-	p := program.Start(t, append([]string{"--upstream-url", api, "--upstream-token", sandbox.Token}, args...)...)
+	// The other handlers log nothing either.
+	own := []string{"--upstream-url", api, "--upstream-token", sandbox.Token, "--log-level", "warn"}
+	p := program.Start(t, append(own, args...)...)
 	return server{load.Target{URL: p.URL + "/graphql"}, p.PID()}
 }
 

@@ -13,6 +13,10 @@ import (
 // the path, no query string, no header, and no method that HTTP does not name.
 func accessLog(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !logger.Enabled(r.Context(), slog.LevelInfo) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		done := httpsnoop.CaptureMetrics(next, w, r)
 		logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
 			slog.String("method", knownMethod(r.Method)),
