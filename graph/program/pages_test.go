@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"jobgraph/graph"
 	"jobgraph/graph/program"
@@ -114,7 +115,7 @@ func TestPages_GraphQLIsValid(t *testing.T) {
 			if _, err := parser.ParseSchema(&ast.Source{Input: block}); err == nil {
 				continue
 			}
-			_, errs := gqlparser.LoadQuery(schema, block)
+			_, errs := gqlparser.LoadQueryWithRules(schema, block, rules.NewDefaultRules())
 			assert.Empty(t, errs, "%s:\n%s", page, block)
 			operations++
 		}
