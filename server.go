@@ -26,6 +26,7 @@ import (
 	"jobgraph/graph/playground"
 	"jobgraph/graph/settings"
 	"jobgraph/graph/transport"
+	"jobgraph/graph/version"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
 	"jobgraph/upstream/cache"
@@ -41,6 +42,8 @@ var schema string
 type commands struct {
 	Serve   settings.Serve   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the others are sandbox and callback-url."`
 	Sandbox settings.Sandbox `cmd:"" help:"Serve the embedded job API by itself, to try clients on."`
+
+	Version kong.VersionFlag `help:"Print the version and end."`
 
 	CallbackURL settings.CallbackURL `cmd:"" name:"callback-url" help:"Print the callback_url to hand to the job API, so that a finished job is told at once."`
 }
@@ -64,7 +67,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kong.Name("jobgraph"),
 		kong.Description("A GraphQL facade over the cielo24 job API. Without --upstream-url it runs on an embedded sandbox of that API."),
 		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { exited = true }), // after --help
+		kong.Exit(func(int) { exited = true }), // after --help and --version
+		kong.Vars{"version": version.Current().String()},
 		kong.Help(help),
 	)
 	if err != nil {
@@ -105,6 +109,8 @@ func serve(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) err
 	log.SetFlags(0)
 	log.SetOutput(upstream.TransportLog(logger))
 	metrics := admin.NewMetrics()
+	build := version.Current()
+	metrics.Build(build.Version, build.Commit)
 	documents, err := trustedDocuments(c.TrustedDocuments)
 	if err != nil {
 		return err
@@ -139,6 +145,7 @@ func serve(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) err
 		AttemptTimeout: c.UpstreamAttempt,
 		Concurrency:    c.UpstreamConcurrency,
 		UseProxy:       c.UpstreamProxyFromEnv,
+		Version:        build.Version,
 		Logger:         logger,
 		Observer:       metrics,
 	})

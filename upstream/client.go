@@ -31,6 +31,8 @@ type Options struct {
 	// UseProxy obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Without it they are
 	// ignored: an environment must not be able to divert tokens unseen.
 	UseProxy bool
+	// Version is what the User-Agent tells upstream after "jobgraph/"; "": nothing.
+	Version string
 	// Logger hears of what upstream does against its documentation; nil: nobody.
 	Logger *slog.Logger
 	// Observer hears of every call; nil: nobody.

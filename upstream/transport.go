@@ -26,11 +26,12 @@ type getter interface {
 // newGetter chooses the way to ask: http1, which costs a fraction of what net/http
 // does, or net/http for what http1 leaves out, proxies and HTTP/2.
 func newGetter(endpoint *url.URL, concurrency int, opts Options) getter {
-	full := &netHTTP{*endpoint, newTransport(concurrency, opts)}
+	agent := userAgent(opts.Version)
+	full := &netHTTP{*endpoint, agent, newTransport(concurrency, opts)}
 	if opts.UseProxy || !http1.Serves(endpoint) {
 		return full
 	}
-	lean := http1.New(endpoint, http1.Options{MaxIdle: concurrency, MaxBody: maxBody, RootCAs: opts.RootCAs})
+	lean := http1.New(endpoint, http1.Options{MaxIdle: concurrency, MaxBody: maxBody, RootCAs: opts.RootCAs, UserAgent: agent})
 	return &negotiated{lean: lean, full: full}
 }
 
@@ -61,6 +62,7 @@ func (n *negotiated) Close() {
 // follow redirects and put the whole URL, token included, into its errors.
 type netHTTP struct {
 	endpoint  url.URL
+	userAgent string
 	transport *http.Transport
 }
 
@@ -74,7 +76,7 @@ func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string) (ht
 		return http1.Response{}, errors.New("the request could not be built")
 	}
 	request.Header.Set("Accept", "application/json")
-	request.Header.Set("User-Agent", "jobgraph")
+	request.Header.Set("User-Agent", n.userAgent)
 	response, err := n.transport.RoundTrip(request)
 	if err != nil {
 		return http1.Response{}, err

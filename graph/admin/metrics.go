@@ -73,6 +73,17 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// Build shows which build this is: always 1, to join other metrics with.
+func (m *Metrics) Build(version, commit string) {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "jobgraph_build_info",
+		Help:        "Always 1: the labels say which build of JobGraph this is.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
+	})
+	build.Set(1)
+	m.registry.MustRegister(build)
+}
+
 // Watch shows what the two functions count whenever the metrics are asked for.
 func (m *Metrics) Watch(jobs, connections func() int) {
 	m.registry.MustRegister(

@@ -36,6 +36,8 @@ type Options struct {
 	MaxBody int
 	// RootCAs are who may sign the server's certificate; nil: the system's.
 	RootCAs *x509.CertPool
+	// UserAgent is the header of that name, written as it is; "jobgraph".
+	UserAgent string
 }
 
 // Response is an answer, or as much of one as came.
@@ -72,7 +74,7 @@ func New(endpoint *url.URL, opts Options) *Client {
 		address: net.JoinHostPort(endpoint.Hostname(), cmp.Or(endpoint.Port(), ports[endpoint.Scheme])),
 		request: []byte("GET /" + strings.TrimPrefix(endpoint.EscapedPath(), "/") + "?"),
 		rest: []byte(" HTTP/1.1\r\nHost: " + strings.TrimSuffix(endpoint.Host, ":") +
-			"\r\nAccept: application/json\r\nUser-Agent: jobgraph\r\n\r\n"),
+			"\r\nAccept: application/json\r\nUser-Agent: " + cmp.Or(opts.UserAgent, "jobgraph") + "\r\n\r\n"),
 		maxBody: cmp.Or(opts.MaxBody, 1<<20),
 		idle:    newPool(cmp.Or(opts.MaxIdle, 256), cmp.Or(opts.IdleTimeout, 90*time.Second)),
 	}

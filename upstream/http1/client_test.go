@@ -32,6 +32,10 @@ func TestTheRequest(t *testing.T) {
 	assert.Equal(t, "/a%20b/info?api_token="+canary, r.RequestURI)
 	assert.Equal(t, strings.TrimPrefix(server.URL, "http://"), r.Host)
 	assert.Equal(t, http.Header{"Accept": {"application/json"}, "User-Agent": {"jobgraph"}}, r.Header)
+
+	_, err = get(client(t, server.URL, Options{UserAgent: "jobgraph/v1"}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"jobgraph/v1"}, (<-asked).Header["User-Agent"])
 }
 
 func TestAddresses(t *testing.T) {
