@@ -64,7 +64,35 @@ type JobOption struct {
 	Value jsontext.Value
 }
 
-// Settled says whether the job changes no more: it is complete and was returned.
-func (j *Job) Settled() bool {
-	return j.Status == StatusComplete && j.ReturnDate != nil
+// returnPeriod is how long after its completion a job may still be returned: the job
+// API gives up after half an hour, and five minutes are for clocks that differ.
+const returnPeriod = 35 * time.Minute
+
+// Settled says whether the job changes no more, as seen at the moment now: its media
+// cannot be read, or it is complete and was returned, has nowhere to be returned to, or
+// was not returned within the return period. Its callers give the moment at which the
+// job API was asked: what was seen before the period ended may miss the last return.
+func (j *Job) Settled(now time.Time) bool {
+	switch {
+	case j.Status == StatusMediaFailure:
+		return true
+	case j.Status != StatusComplete:
+		return false
+	case j.ReturnDate != nil || len(j.ReturnTargets) == 0:
+		return true
+	default:
+		end, known := j.ReturnEnd()
+		return known && !now.Before(end)
+	}
+}
+
+// ReturnEnd is when a complete job that waits to be returned settles without it; known
+// is false for any other job, and for one without a CompletedDate. Such a job settles
+// only by its ReturnDate: no other date bounds its completion from above, so that a
+// guess could end a subscription before the return that it waits for.
+func (j *Job) ReturnEnd() (end time.Time, known bool) {
+	if j.Status != StatusComplete || j.ReturnDate != nil || len(j.ReturnTargets) == 0 || j.CompletedDate == nil {
+		return time.Time{}, false
+	}
+	return j.CompletedDate.Add(returnPeriod), true
 }

@@ -213,9 +213,10 @@ type Subscription {
   whenever a field of it has changed, and nothing while nothing changes. Ask with
   it wherever you would ask again and again with ` + "`" + `job` + "`" + `.
 
-  A job settles when it is ` + "`" + `COMPLETE` + "`" + ` and has a ` + "`" + `returnDate` + "`" + `, when it is
-  ` + "`" + `MEDIA_FAILURE` + "`" + `, or with an ` + "`" + `ApiError` + "`" + ` that is not ` + "`" + `retryable` + "`" + `, such as an id
-  that does not exist or a token that has expired. When all jobs have settled, the
+  A job settles when it is ` + "`" + `COMPLETE` + "`" + ` and has a ` + "`" + `returnDate` + "`" + `, has no ` + "`" + `returnTargets` + "`" + `,
+  or has a ` + "`" + `completedDate` + "`" + ` that is over 35 minutes past (the job API gives up returning
+  after half an hour); when it is ` + "`" + `MEDIA_FAILURE` + "`" + `; or with an ` + "`" + `ApiError` + "`" + ` that is not
+  ` + "`" + `retryable` + "`" + `, such as an id that does not exist or a token that has expired. When all jobs have settled, the
   subscription completes. An ` + "`" + `ApiError` + "`" + ` that is ` + "`" + `retryable` + "`" + ` is told and goes away
   by itself. A subscription that completes before all jobs have settled was ended
   by a server that is being restarted: subscribe again.
@@ -273,7 +274,7 @@ type Job @key(fields: "id") {
   dueDate: DateTime
   "When the work was finished, such as ` + "`" + `\"2014-08-27T14:10:41.923125Z\"` + "`" + `."
   completedDate: DateTime
-  "When the finished work was sent to the return targets, such as ` + "`" + `\"2014-08-27T14:10:42.885185Z\"` + "`" + `. After it nothing changes any more."
+  "When the finished work was sent to the return targets, such as ` + "`" + `\"2014-08-27T14:10:42.885185Z\"` + "`" + `. After it nothing changes any more. It stays null where there are no targets or none of them took the work."
   returnDate: DateTime
   "Where the finished work is sent; empty where the job has no targets."
   returnTargets: [ReturnTarget!]!

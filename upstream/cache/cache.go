@@ -25,13 +25,14 @@ type Source interface {
 
 // Options are a Cache's settings; a zero field means its default.
 type Options struct {
-	// Settled is how long a job that changes no more is kept; 60 s.
+	// Settled is how long a job that changes no more is kept, see [upstream.Job.Settled]; 60 s.
 	Settled time.Duration
 	// Active is how long any other job is kept; 1 s.
 	Active time.Duration
 	// Bytes bounds the memory of what is kept, roughly; 32 MiB.
 	Bytes uint64
-	// Clock is for tests; nil: the system's.
+	// Clock is for tests; nil: the system's. It counts from 1970, as dates of jobs are
+	// compared with it.
 	Clock otter.Clock
 }
 
@@ -104,7 +105,7 @@ func (c *Cache) left(e entry) time.Duration {
 	switch {
 	case e.job == nil:
 		lifetime = notFoundFor
-	case e.job.Settled():
+	case e.job.Settled(time.Unix(0, e.asked)): // not now: an entry must never come back to life
 		lifetime = c.opts.Settled
 	}
 	return lifetime - time.Duration(c.now()-e.asked)

@@ -55,6 +55,20 @@ func settled(string, string) (*upstream.Job, error) {
 	return &upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnDate: new(time.Now())}, nil
 }
 
+var (
+	// start is where the test's clock begins.
+	start   = time.Unix(0, 0)
+	targets = []upstream.ReturnTarget{{Kind: "url"}}
+)
+
+func complete(targets []upstream.ReturnTarget, since ...time.Time) func(string, string) (*upstream.Job, error) {
+	job := &upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnTargets: targets}
+	if len(since) > 0 {
+		job.CompletedDate = &since[0]
+	}
+	return func(string, string) (*upstream.Job, error) { return job, nil }
+}
+
 func fails(errorType upstream.ErrorType) func(string, string) (*upstream.Job, error) {
 	return func(string, string) (*upstream.Job, error) { return nil, &upstream.Error{Type: errorType} }
 }
@@ -64,14 +78,21 @@ func TestHowLongAnAnswerIsKept(t *testing.T) {
 		answer func(string, string) (*upstream.Job, error)
 		kept   time.Duration
 	}{
-		"active":  {active, time.Second},
-		"settled": {settled, time.Minute},
-		"complete, not returned": {func(string, string) (*upstream.Job, error) {
-			return &upstream.Job{ID: "aa", Status: upstream.StatusComplete}, nil
-		}, time.Second},
-		"not found":   {fails(upstream.ItemNotFound), time.Second},
-		"bad token":   {fails(upstream.BadAPIToken), 0},
-		"unavailable": {fails(upstream.Unavailable), 0},
+		"active":               {active, time.Second},
+		"settled":              {settled, time.Minute},
+		"complete, no targets": {complete(nil), time.Minute},
+		"media failure": {func(string, string) (*upstream.Job, error) {
+			return &upstream.Job{ID: "aa", Status: upstream.StatusMediaFailure}, nil
+		}, time.Minute},
+		"complete, with targets, since when is not known": {complete(targets), time.Second},
+		"complete, to be returned":                        {complete(targets, start.Add(-35*time.Minute+2*time.Second)), time.Second},
+		"complete, given up":                              {complete(targets, start.Add(-35*time.Minute)), time.Minute},
+		// The time runs out while it is kept, or while its kept time is just over.
+		"complete, given up meanwhile":   {complete(targets, start.Add(-35*time.Minute+time.Millisecond)), time.Second},
+		"complete, given up a bit later": {complete(targets, start.Add(-35*time.Minute+time.Second)), time.Second},
+		"not found":                      {fails(upstream.ItemNotFound), time.Second},
+		"bad token":                      {fails(upstream.BadAPIToken), 0},
+		"unavailable":                    {fails(upstream.Unavailable), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache, source, now := newCache(t, c.answer)

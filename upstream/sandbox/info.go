@@ -52,7 +52,7 @@ func (l life) info(id, name string) info {
 		ReturnDate:         since(l, l.returned, date(l.at(l.returned))),
 		AuthorizationDate:  since(l, l.authorized, date(l.at(l.authorized))),
 		JobDifficulty:      since(l, l.started, l.difficulty()),
-		ReturnTargets:      since(l, l.returned, json.RawMessage(movingTargets)),
+		ReturnTargets:      since(l, l.completed, json.RawMessage(movingTargets)),
 		Options:            json.RawMessage(movingOptions),
 	}
 }

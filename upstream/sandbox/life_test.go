@@ -115,8 +115,8 @@ func TestMovingJobHasWhatItsStageHas(t *testing.T) {
 	pending := []string{"AuthorizationDate", "DueDate"}
 	failing := append([]string{"StartDate", "JobDifficulty"}, pending...)
 	working := append([]string{"MediaLengthSeconds"}, failing...)
-	complete := append([]string{"CompletedDate"}, working...)
-	returned := append([]string{"ReturnDate", "ReturnTargets"}, complete...)
+	complete := append([]string{"CompletedDate", "ReturnTargets"}, working...)
+	returned := append([]string{"ReturnDate"}, complete...)
 	want := map[string][]string{
 		"Authorizing": nil, "Pending": pending, "In Process": working, "Reviewing": working,
 		"Complete": complete, "Complete, returned": returned, "Media Failure": failing,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"time"
 
 	"jobgraph/upstream"
 )
@@ -54,11 +55,11 @@ func same(a, b upstream.Result) bool {
 		one.JobID == other.JobID && reflect.DeepEqual(one.UpstreamType, other.UpstreamType)
 }
 
-// settled says whether nothing more is to be expected.
-func settled(state upstream.Result) bool {
+// settled says whether nothing more is to be expected of what was asked at the moment.
+func settled(state upstream.Result, asked time.Time) bool {
 	switch state := state.(type) {
 	case *upstream.Job:
-		return state.Settled() || state.Status == upstream.StatusMediaFailure
+		return state.Settled(asked)
 	case *upstream.Error:
 		return !state.Retryable()
 	default:

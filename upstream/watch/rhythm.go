@@ -38,7 +38,21 @@ func (r *rhythm) next(state upstream.Result, changed bool) time.Duration {
 	if failed {
 		return max(wait, failure.RetryAfter)
 	}
-	return untilDue(state, wait, r.pace)
+	return untilReturnEnd(state, untilDue(state, wait, r.pace))
+}
+
+// untilReturnEnd has a job that was not returned looked at when the job API gives up,
+// which settles it.
+func untilReturnEnd(state upstream.Result, wait time.Duration) time.Duration {
+	job, ok := state.(*upstream.Job)
+	if !ok {
+		return wait
+	}
+	end, known := job.ReturnEnd()
+	if left := time.Until(end); known && left > 0 {
+		return min(wait, left)
+	}
+	return wait
 }
 
 // untilDue makes it the shortest time around the due date, from the longest time

@@ -23,6 +23,7 @@ type delivery struct {
 	latest upstream.Result // waiting, where queued
 	told   upstream.Result
 	queued bool
+	last   bool // the job has settled: after latest there is nothing to tell
 }
 
 func newSubscriber() *subscriber {
@@ -30,7 +31,7 @@ func newSubscriber() *subscriber {
 }
 
 // put leaves a state for deliver; nil says only that the job is one of those waited for.
-func (s *subscriber) put(from *watcher, state upstream.Result) {
+func (s *subscriber) put(from *watcher, state upstream.Result, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.states[from]
@@ -42,7 +43,7 @@ func (s *subscriber) put(from *watcher, state upstream.Result) {
 	if state == nil {
 		return
 	}
-	d.latest = state
+	d.latest, d.last = state, last
 	if !d.queued {
 		d.queued = true
 		s.order = append(s.order, from)
@@ -96,16 +97,17 @@ func (s *subscriber) told(from *watcher, state upstream.Result) {
 	defer s.mu.Unlock()
 	d := s.states[from]
 	d.told = state
-	if settled(state) {
-		s.open--
-	}
 	if d.latest == state { // else a newer one came while this one was taken
 		s.drop(d)
 	}
 }
 
-// drop takes the first of the queue off it.
+// drop takes the first of the queue off it: all that is known of the job is told. A
+// settled job comes here once, as its watcher puts nothing after the last state.
 func (s *subscriber) drop(d *delivery) {
 	d.queued = false
 	s.order = s.order[1:]
+	if d.last {
+		s.open--
+	}
 }

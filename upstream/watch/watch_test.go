@@ -122,7 +122,7 @@ func TestEachChangeOnceAndThenTheEnd(t *testing.T) {
 			{failed(upstream.Unavailable), "nothing"},
 			{nil, "UPSTREAM_UNAVAILABLE"}, // a panic: another text
 			{job(upstream.StatusInProcess), "IN_PROCESS"},
-			{job(upstream.StatusComplete), "COMPLETE"},
+			{waitsToBeReturned(time.Now()), "COMPLETE"},
 			{returned(), "COMPLETE returned"},
 		} {
 			src.set(jobID, step.state)
@@ -142,7 +142,10 @@ func TestWhatSettlesAJob(t *testing.T) {
 		{func() upstream.Result { return job(upstream.StatusMediaFailure) }, true},
 		{func() upstream.Result { return failed(upstream.ItemNotFound) }, true},
 		{func() upstream.Result { return failed(upstream.BadAPIToken) }, true},
-		{func() upstream.Result { return job(upstream.StatusComplete) }, false},
+		{func() upstream.Result { return job(upstream.StatusComplete) }, true}, // nobody waits for it
+		{func() upstream.Result { return waitsToBeReturned(time.Now()) }, false},
+		{func() upstream.Result { return waitsToBeReturned(time.Now().Add(-35*time.Minute + time.Nanosecond)) }, false},
+		{func() upstream.Result { return waitsToBeReturned(time.Now().Add(-35 * time.Minute)) }, true},
 		{func() upstream.Result { return failed(upstream.Timeout) }, false},
 		{func() upstream.Result { return failed(upstream.RateLimited) }, false},
 		{func() upstream.Result { return job(upstream.Unrecognized) }, false},
@@ -162,6 +165,72 @@ func TestWhatSettlesAJob(t *testing.T) {
 			assert.Equal(t, jobs, watches.Jobs())
 		})
 	}
+}
+
+// waitsToBeReturned is complete since the moment, and has somewhere to be returned to.
+func waitsToBeReturned(completed time.Time) *upstream.Job {
+	return &upstream.Job{ID: jobID, Status: upstream.StatusComplete, CompletedDate: &completed,
+		ReturnTargets: []upstream.ReturnTarget{{Kind: "url", Settings: []byte("{}")}}}
+}
+
+// A job that nobody could be given settles when the job API has given up, and its
+// subscribers hear the end at that moment, though nothing has changed for them.
+func TestAJobThatIsNeverReturnedSettlesAfter35Minutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		src.set(jobID, waitsToBeReturned(time.Now()))
+		watches := watch.New(src, watch.Options{})
+		early, _ := watches.Watch(t.Context(), token, []string{jobID})
+		assert.Equal(t, "COMPLETE", waiting(early))
+		time.Sleep(34 * time.Minute)
+		late, _ := watches.Watch(t.Context(), token, []string{jobID})
+		assert.Equal(t, "COMPLETE", waiting(late))
+
+		time.Sleep(time.Minute - time.Millisecond)
+		assert.Equal(t, "nothing", waiting(early))
+		assert.Equal(t, "nothing", waiting(late))
+		time.Sleep(time.Millisecond)
+		assert.Equal(t, "closed", waiting(early), "looked at when the 35 minutes are over")
+		assert.Equal(t, "closed", waiting(late))
+		assert.Zero(t, watches.Jobs())
+
+		after, _ := watches.Watch(t.Context(), token, []string{jobID})
+		assert.Equal(t, "COMPLETE", waiting(after))
+		assert.Equal(t, "closed", waiting(after))
+	})
+}
+
+func TestALateReturnIsToldBeforeTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		completed := time.Now().Add(-34 * time.Minute)
+		src.set(jobID, waitsToBeReturned(completed))
+		states, _ := watch.New(src, watch.Options{MaxInterval: 10 * time.Minute, Interval: 10 * time.Minute}).Watch(t.Context(), token, []string{jobID})
+		assert.Equal(t, "COMPLETE", waiting(states))
+		final := waitsToBeReturned(completed)
+		final.ReturnDate = new(time.Now())
+		src.set(jobID, final)
+		time.Sleep(time.Minute)
+		assert.Equal(t, "COMPLETE returned", waiting(states), "the last look finds it")
+		assert.Equal(t, "closed", waiting(states))
+	})
+}
+
+func TestOneOfTwoJobsSettlesByTimeAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		src.set("01", waitsToBeReturned(time.Now()))
+		src.set("02", job(upstream.StatusPending))
+		states, _ := watch.New(src, watch.Options{}).Watch(t.Context(), token, []string{"01", "02", "01"})
+		waiting(states)
+		waiting(states)
+		time.Sleep(time.Hour)
+		assert.Equal(t, "nothing", waiting(states), "the other one is open")
+		src.set("02", returned())
+		time.Sleep(time.Minute)
+		assert.Equal(t, "COMPLETE returned", waiting(states))
+		assert.Equal(t, "closed", waiting(states))
+	})
 }
 
 func TestNoIDsEndAtOnce(t *testing.T) {

@@ -17,6 +17,7 @@ type watcher struct {
 
 	mu          sync.Mutex
 	state       upstream.Result // nil before the first look
+	last        bool            // no state follows: the job has settled
 	subscribers map[*subscriber]struct{}
 }
 
@@ -30,7 +31,7 @@ func (w *watcher) add(s *subscriber) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.subscribers[s] = struct{}{}
-	s.put(w, w.state)
+	s.put(w, w.state, w.last)
 }
 
 func (w *watcher) remove(s *subscriber) (left int) {
@@ -69,26 +70,30 @@ func (w *watcher) run(ctx context.Context, pace pace, look func() upstream.Resul
 		if state == nil {
 			return
 		}
-		changed := w.publish(state)
-		if settled(state) {
+		last := settled(state, looked)
+		changed := w.publish(state, last)
+		if last {
 			return
 		}
 		timer.Reset(rhythm.next(state, changed))
 	}
 }
 
-// publish gives a state that differs from the last one to all subscribers.
-func (w *watcher) publish(state upstream.Result) (changed bool) {
+// publish gives a state that differs from the one before to all subscribers, and the
+// last one even where it does not: time alone may settle a job. Whether a state is the
+// last is decided here, once for all: a subscriber's clock would be another.
+func (w *watcher) publish(state upstream.Result, last bool) (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if same(w.state, state) {
+	changed = !same(w.state, state)
+	if !changed && !last {
 		return false
 	}
-	w.state = state
+	w.state, w.last = state, last
 	for s := range w.subscribers {
-		s.put(w, state)
+		s.put(w, state, last)
 	}
-	return true
+	return changed
 }
 
 // sleep is false where ctx ended first.

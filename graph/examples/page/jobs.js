@@ -9,6 +9,7 @@ const fields = `
     name
     status
     dueDate
+    completedDate
     returnDate
     returnTargets { kind callbackUrl }
   }
@@ -89,7 +90,13 @@ async function follow(results, signal) {
 // settled is what the schema says of it: nothing comes after this.
 function settled(result) {
   if (result.__typename === 'ApiError') return !result.retryable;
-  return result.status === 'MEDIA_FAILURE' || (result.status === 'COMPLETE' && result.returnDate !== null);
+  if (result.status !== 'COMPLETE') return result.status === 'MEDIA_FAILURE';
+  return result.returnDate !== null || result.returnTargets.length === 0 || returnPeriodIsOver(result);
+}
+
+// The job API gives up returning a job after half an hour; the server waits five minutes more.
+function returnPeriodIsOver({ completedDate }) {
+  return completedDate !== null && Date.now() - Date.parse(completedDate) >= 35 * 60_000;
 }
 
 // update puts the new card in the old one's place and says what is new, once.
