@@ -110,12 +110,20 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	return withRequest(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
 }
 
-// servedSchema is the schema without @defer, which gqlgen's executor answers in
-// parts that no transport of ours sends: who asks for it is told so.
+// servedSchema is the schema without what is none of its: @defer, which gqlgen's
+// executor answers in parts that no transport of ours sends, so that who asks for it is
+// told so; and the types by which gqlgen makes the interface of the reference
+// resolvers, which no query can reach. A gateway's composition never sees them.
 func servedSchema() *ast.Schema {
 	served := *generated.NewExecutableSchema(generated.Config{}).Schema()
 	served.Directives = maps.Clone(served.Directives)
 	delete(served.Directives, "defer")
+	served.Types = maps.Clone(served.Types)
+	served.PossibleTypes = maps.Clone(served.PossibleTypes)
+	for _, name := range []string{"Entity", "JobRepresentation"} {
+		delete(served.Types, name)
+		delete(served.PossibleTypes, name)
+	}
 	return &served
 }
 

@@ -273,8 +273,37 @@ func TestBrokenOperations(t *testing.T) {
 	}
 }
 
-// federationTypes come from gqlgen's federation plugin; nobody can select them.
-var federationTypes = []string{"Entity", "FieldSet", "JobRepresentation"}
+// federationTypes come from gqlgen's federation plugin.
+var federationTypes = []string{"FieldSet"}
+
+// No word of gqlgen's own helpers is in what is served, by any door.
+func TestTheServedSchemaHasNoHelpers(t *testing.T) {
+	s := newStack(t, nil, withSandboxToken)
+	const ofType = `name ofType { name ofType { name ofType { name } } }`
+	seen := s.data(t, `{ __schema { types { name possibleTypes { name } fields { name type { `+ofType+` } args { name type { `+ofType+` } } }
+		inputFields { name type { `+ofType+` } } } directives { args { type { `+ofType+` } } } } _service { sdl } }`, nil)
+	assert.Contains(t, seen, "ReturnTarget")
+	assert.Contains(t, seen, "_Entity")
+	for _, helper := range []string{"JobRepresentation", `"Entity"`, "findJob", "type Entity"} {
+		assert.NotContains(t, seen, helper)
+	}
+	for _, helper := range []string{"JobRepresentation", "Entity"} {
+		assert.JSONEq(t, `{"__type": null}`, s.data(t, `{ __type(name: "`+helper+`") { name } }`, nil))
+	}
+	for _, text := range []string{
+		`query ($r: JobRepresentation) { __typename }`, `query ($r: JobRepresentatio) { __typename }`, `query ($r: [JobRepresentations!]!) { __typename }`,
+		`{ ... on JobRepresentation { id } }`, `{ job(ids: []) { ... on JobRepresentatio { id } } }`, `{ _entities(representations: []) { ... on Entity { findJob } } }`,
+		`{ _entities(representations: []) { ... on Entit { id } } }`, `{ findJob }`, `{ job(ids: []) { ... on Job { findJob } } }`,
+	} {
+		got := s.query(t, text, nil)
+		require.NotEmpty(t, got.Errors, text)
+		for _, err := range got.Errors {
+			assert.NotContains(t, err.Message, "Representation", text)
+			assert.NotContains(t, err.Message, `"Entity"`, text)
+			assert.NotContains(t, err.Message, "findJob", text)
+		}
+	}
+}
 
 func TestEverySchemaElementIsDescribed(t *testing.T) {
 	got := newStack(t, nil, withSandboxToken).data(t, `{ __schema { types { name kind description specifiedByURL
