@@ -21,10 +21,14 @@ type answered struct {
 	status int
 	header http.Header
 	body   []byte
-	errors []struct {
-		Message    string
-		Extensions map[string]any
-	}
+	errors []answeredError
+}
+
+type answeredError struct {
+	Message    string
+	Path       []any
+	Locations  []map[string]int
+	Extensions map[string]any
 }
 
 func (a answered) code() string {
@@ -49,12 +53,7 @@ func do(t *testing.T, r *http.Request) answered {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	answer := answered{status: response.StatusCode, header: response.Header, body: body}
-	var shape struct {
-		Errors []struct {
-			Message    string
-			Extensions map[string]any
-		}
-	}
+	var shape struct{ Errors []answeredError }
 	if strings.Contains(response.Header.Get("Content-Type"), "json") {
 		require.NoError(t, json.Unmarshal(body, &shape), "%s", body)
 	}

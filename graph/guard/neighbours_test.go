@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +14,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/99designs/gqlgen/graphql"
+
+	"jobgraph/graph/guard"
 	"jobgraph/graph/program"
 )
 
@@ -55,24 +62,69 @@ func TestAttacksDisturbNobody(t *testing.T) {
 	t.Logf("%d queries under attack: median %v, 99 %% in %v", len(took), took[len(took)/2], took[len(took)*99/100])
 }
 
-// An answer holds at most 10 errors of at most 512 bytes, and says how many it left out.
-func TestErrorsOfAnAnswerAreBounded(t *testing.T) {
+// Each reference that fails has its error, however many do: their texts share a bound.
+func TestEachFailingReferenceHasItsError(t *testing.T) {
+	const most = 64 << 10
+	comment := "No."
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
-		_, _ = w.Write([]byte(`{"ErrorType": "INVALID_QUERY", "ErrorComment": "` + strings.Repeat("ü", 2000) + `"}`))
+		_, _ = w.Write([]byte(`{"ErrorType": "INVALID_QUERY", "ErrorComment": "` + comment + `"}`))
 	}))
 	t.Cleanup(upstream.Close)
 	p := program.Start(t, "--upstream-url="+upstream.URL, "--upstream-token=aa")
-	var representations []string
+	for _, c := range []struct {
+		references int
+		comment    string
+		message    int // bytes of each
+	}{
+		{200, "No such thing.", len("No such thing.")},
+		{100, strings.Repeat("ü", 2000), 511}, // whole letters, and the mark of three bytes
+		{1000, strings.Repeat("ü", 2000), 65},
+	} {
+		comment = c.comment
+		var representations []string
+		for i := range c.references {
+			representations = append(representations, fmt.Sprintf(`{"__typename": "Job", "id": "%04x"}`, i))
+		}
+		answer := do(t, query("query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }",
+			`{"r": [`+strings.Join(representations, ",")+`]}`)(p.URL))
+		require.Len(t, answer.errors, c.references, "%.300s", answer.body)
+		paths, bytes := map[string]bool{}, 0
+		for _, err := range answer.errors {
+			paths[fmt.Sprint(err.Path)] = true
+			bytes += len(err.Message)
+			assert.Equal(t, c.message, len(err.Message), err.Message)
+			assert.Equal(t, "INVALID_QUERY", err.Extensions["code"])
+			assert.NotContains(t, err.Extensions, "moreErrors")
+		}
+		for i := range c.references {
+			assert.True(t, paths[fmt.Sprintf("[_entities %d]", i)], i)
+		}
+		assert.LessOrEqual(t, bytes, most)
+	}
+}
+
+// An answer holds at most 10 errors of at most 512 bytes, beside those of references, and
+// says how many it left out.
+func TestErrorsOfAnAnswerAreBounded(t *testing.T) {
+	bounded := guard.New(gqlparser.MustLoadSchema(&ast.Source{Input: "type Query { a: Int }"}), guard.Options{})
+	var all gqlerror.List
 	for i := range 25 {
-		representations = append(representations, fmt.Sprintf(`{"__typename": "Job", "id": "%02x"}`, i))
+		all = append(all,
+			&gqlerror.Error{Message: strings.Repeat("x", 2000), Path: ast.Path{ast.PathName("a")}},
+			&gqlerror.Error{Message: "no", Path: ast.Path{ast.PathName("_entities"), ast.PathIndex(i)}})
 	}
-	answer := do(t, query("query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }",
-		`{"r": [`+strings.Join(representations, ",")+`]}`)(p.URL))
-	require.Len(t, answer.errors, 10, "%s", answer.body)
-	assert.EqualValues(t, 15, answer.errors[9].Extensions["moreErrors"])
-	for _, err := range answer.errors {
-		assert.LessOrEqual(t, len(err.Message), 512)
-		assert.Equal(t, "INVALID_QUERY", err.Extensions["code"])
+	got := bounded.InterceptResponse(t.Context(), func(context.Context) *graphql.Response {
+		return &graphql.Response{Errors: all}
+	}).Errors
+	require.Len(t, got, 10+25)
+	var others gqlerror.List
+	for _, err := range got {
+		if len(err.Path) == 1 {
+			others = append(others, err)
+			assert.Len(t, err.Message, 512)
+		}
 	}
+	require.Len(t, others, 10)
+	assert.EqualValues(t, 15, others[9].Extensions["moreErrors"])
 }
