@@ -128,3 +128,27 @@ func TestErrorsOfAnAnswerAreBounded(t *testing.T) {
 	require.Len(t, others, 10)
 	assert.EqualValues(t, 15, others[9].Extensions["moreErrors"])
 }
+
+// Ten directives that this server has not are one error, at the place of each.
+func TestUnknownDirectivesAreOneError(t *testing.T) {
+	p := program.Start(t)
+	for text, locations := range map[string]int{
+		"{ __typename" + strings.Repeat(" @aa", 10) + " }":                          10,
+		"{ __typename" + each(10, " @a%d") + " }":                                   10,
+		"{ __typename" + each(40, " @a%d") + " }":                                   10,
+		"query @aa { a: __typename @bb ... @defer { __typename } }":                 3,
+		"{ __typename @skip(if: false) @aa @aa }":                                   2,
+		"{ ...f ...f } fragment f on Query { __typename @aa }":                      1,
+		"{ a: __typename @aa b: __typename @deprecated c: __typename @aa @aa @aa }": 5,
+	} {
+		answer := do(t, query(text)(p.URL))
+		require.Len(t, answer.errors, 1, "%s: %s", text, answer.body)
+		assert.Contains(t, answer.errors[0].Message, "There is no such directive", text)
+		assert.Len(t, answer.errors[0].Locations, locations, text)
+	}
+	answer := do(t, query("{ __typename @skip(if: true) @skip(if: true) }")(p.URL))
+	require.Len(t, answer.errors, 1)
+	assert.Contains(t, answer.errors[0].Message, "more than once")
+	answer = do(t, query("{ nothing @aa @aa }")(p.URL))
+	assert.Len(t, answer.errors, 2, "%s", answer.body)
+}

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -45,9 +46,13 @@ var messages = map[string]string{
 	"VariablesInAllowedPosition":   "This variable's type does not fit the place where it is used. Mend its declaration.",
 }
 
+// knownDirectives is the rule whose failures are one error with many locations: whoever
+// asks for what this server has not makes one mistake, however often.
+const knownDirectives = "KnownDirectives"
+
 // validate gives at most maxErrors failures.
 func (g *Guard) validate(parsed *ast.QueryDocument) gqlerror.List {
-	failures := validator.ValidateWithRules(g.schema, parsed, boundedRules())
+	failures := mergeRule(knownDirectives, validator.ValidateWithRules(g.schema, parsed, boundedRules()))
 	for _, failure := range failures {
 		own, known := messages[failure.Rule]
 		if !known {
@@ -69,15 +74,45 @@ func (g *Guard) validate(parsed *ast.QueryDocument) gqlerror.List {
 // maxLocations bounds the places that one error names.
 const maxLocations = 10
 
+// mergeRule makes the failures of one rule the first of them, with the locations of all.
+func mergeRule(rule string, failures gqlerror.List) gqlerror.List {
+	var merged *gqlerror.Error
+	return slices.DeleteFunc(failures, func(failure *gqlerror.Error) bool {
+		switch {
+		case failure.Rule != rule:
+			return false
+		case merged == nil:
+			merged = failure
+			return false
+		}
+		for _, location := range failure.Locations {
+			if !slices.Contains(merged.Locations, location) { // a fragment is walked at each spread
+				merged.Locations = append(merged.Locations, location)
+			}
+		}
+		return true
+	})
+}
+
 // boundedRules are GraphQL's rules, which together report no more than what will
 // be shown.
 func boundedRules() *rules.Rules {
+	defaults := rules.NewDefaultRules()
+	defaults.ReplaceRule("UniqueDirectivesPerLocation", uniqueDirectives)
 	reported := 0
 	bounded := rules.NewRules()
-	for name, rule := range rules.NewDefaultRules().GetInner() {
+	for name, rule := range defaults.GetInner() {
+		places := 0 // of failures that will be one
 		bounded.AddRule(name, func(events *core.Events, report core.AddErrFunc) {
 			rule(events, func(options ...core.ErrorOption) {
-				if reported < maxErrors {
+				switch {
+				case name == knownDirectives && places > 0:
+					if places < maxLocations {
+						places++
+						report(options...)
+					}
+				case reported < maxErrors:
+					places++
 					reported++
 					report(options...)
 				}
@@ -85,6 +120,23 @@ func boundedRules() *rules.Rules {
 		})
 	}
 	return bounded
+}
+
+// uniqueDirectives is GraphQL's rule for directives that are known: gqlparser's own
+// reports those that are not as well, a second time.
+func uniqueDirectives(events *core.Events, report core.AddErrFunc) {
+	events.OnDirectiveList(func(_ *core.Walker, directives []*ast.Directive) {
+		seen := map[string]bool{}
+		for _, directive := range directives {
+			if directive.Definition == nil || directive.Definition.IsRepeatable {
+				continue
+			}
+			if seen[directive.Name] {
+				report(core.Message("%s", directive.Name), core.At(directive.Position))
+			}
+			seen[directive.Name] = true
+		}
+	})
 }
 
 // parseFailed says where a text cannot be read, and nothing of what stands there.
