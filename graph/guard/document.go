@@ -26,7 +26,8 @@ func (d *document) weight(text string) uint32 {
 }
 
 // read gives the text's document, from the cache where it is known. Limits come
-// before validation, whose cost is quadratic in what they bound.
+// before validation, whose cost is quadratic in what they bound. Where the text could
+// be parsed, the document is there beside what is wrong with it.
 func (g *Guard) read(text string) (*document, gqlerror.List) {
 	if known, ok := g.documents.GetIfPresent(text); ok {
 		return known, nil
@@ -40,10 +41,10 @@ func (g *Guard) read(text string) (*document, gqlerror.List) {
 	}
 	read := &document{parsed: parsed, measure: measureDocument(parsed, g.sizes)}
 	if refusal := g.checkText(read.measure); refusal != nil {
-		return nil, refusal
+		return read, refusal
 	}
 	if failures := g.validate(parsed); len(failures) > 0 {
-		return nil, failures
+		return read, failures
 	}
 	g.documents.Set(text, read)
 	return read, nil

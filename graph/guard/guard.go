@@ -67,6 +67,10 @@ const documentKey = "guard.document"
 // executor parses, validates or coerces anything.
 func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
 	read, failures := g.read(params.Query)
+	if read != nil {
+		// GET asks a refused operation for its kind: it need not be parsed again.
+		graphql.GetOperationContext(ctx).Doc = read.parsed
+	}
 	if len(failures) > 0 {
 		return first(ctx, failures)
 	}

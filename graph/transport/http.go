@@ -10,7 +10,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/parser"
 )
 
 // HTTP answers POST and GET, and tells every other request what is wrong with it.
@@ -91,17 +90,14 @@ func run(ctx context.Context, a answer, params *graphql.RawParams) (send func())
 	}
 }
 
-// isQuery says whether GET may run this. An operation that could not be created is
-// read once more: that a mutation came by GET is to be told before what else is wrong
-// with it. The length of a URL bounds what that costs.
+// isQuery says whether GET may run this. That a mutation came by GET is to be told
+// before what else is wrong with it: an operation that could not be created is looked
+// for in the document, which is there where the text was parsed, within its limits.
+// Nothing is parsed here.
 func isQuery(created *graphql.OperationContext, params *graphql.RawParams) bool {
 	operation := created.Operation
-	if operation == nil {
-		document, err := parser.ParseQuery(&ast.Source{Input: params.Query})
-		if err != nil {
-			return true
-		}
-		operation = document.Operations.ForName(params.OperationName)
+	if operation == nil && created.Doc != nil {
+		operation = created.Doc.Operations.ForName(params.OperationName)
 	}
 	return operation == nil || operation.Operation == ast.Query
 }
