@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -113,6 +114,52 @@ func TestHead(t *testing.T) {
 		assert.Equal(t, whole.Header(), head.Header())
 		assert.Regexp(t, `^\d+$`, head.Header().Get("Content-Length"))
 		assert.Empty(t, head.Body.String())
+	}
+}
+
+// A file is inflated once, however many ask for it and for however little of it.
+func TestFilesAreInflatedOnce(t *testing.T) {
+	served := playground.Handler()
+	paths := append(reachable(t), "/", "/licenses.md")
+	inflated := 0
+	var requests []*http.Request
+	for _, path := range paths {
+		inflated += get(t, path, "").Body.Len()
+		head := httptest.NewRequestWithContext(t.Context(), http.MethodHead, path, nil)
+		part := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		part.Header.Set("Range", "bytes=0-0")
+		requests = append(requests, head, part)
+		served.ServeHTTP(nowhere{}, head) // inflates it
+	}
+	t.Logf("%d files are %d bytes inflated", len(paths), inflated)
+	assert.Less(t, inflated, 8<<20, "what is kept of them in memory at most")
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range 2000 {
+		served.ServeHTTP(nowhere{}, requests[i%len(requests)])
+	}
+	runtime.ReadMemStats(&after)
+	each := (after.TotalAlloc - before.TotalAlloc) / 2000
+	t.Logf("%d bytes allocated for each HEAD and each range", each)
+	assert.Less(t, each, uint64(4<<10), "bytes allocated for each HEAD and each range")
+}
+
+// nowhere takes an answer and remembers nothing of it.
+type nowhere http.Header
+
+func (n nowhere) Header() http.Header          { return http.Header(n) }
+func (nowhere) Write(body []byte) (int, error) { return len(body), nil }
+func (nowhere) WriteHeader(int)                {}
+
+func TestRangesAreOfTheEncodingThatIsSent(t *testing.T) {
+	for _, encoding := range []string{"", "gzip"} {
+		whole := get(t, "/licenses.md", encoding).Body.String()
+		part := request(t, http.MethodGet, "/licenses.md", http.Header{"Accept-Encoding": {encoding}, "Range": {"bytes=10-19"}})
+
+		assert.Equal(t, http.StatusPartialContent, part.Code, encoding)
+		assert.Equal(t, whole[10:20], part.Body.String(), encoding)
+		assert.Equal(t, "10", part.Header().Get("Content-Length"), encoding)
 	}
 }
 
