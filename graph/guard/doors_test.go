@@ -194,7 +194,10 @@ func TestWrongSettingsAreSaidInOneLine(t *testing.T) {
 	require.NoError(t, os.WriteFile(notJSON, []byte("[]"), 0o600))
 	for _, flag := range []string{"--max-tokens=0", "--max-depth=-1", "--max-aliases=0", "--max-root-fields=0", "--max-directives=0",
 		"--max-ids=0", "--max-representations=0", "--max-upstream-calls=0", "--max-response-fields=0", "--max-body-bytes=0",
-		"--max-inflight=0", "--cors-origin=example.com", "--cors-origin=https://example.com/", "--trusted-documents=" + notJSON,
+		"--max-inflight=0", "--cors-origin=example.com", "--cors-origin=https://example.com/",
+		"--cors-origin=https://*.example.com", "--cors-origin=https://a.example.com,*.example.com", "--cors-origin=ftp://example.com", "--cors-origin=https://user@example.com",
+		"--allowed-host=https://example.com", "--allowed-host=example.com:80", "--allowed-host=*.example.com",
+		"--trusted-documents=" + notJSON,
 		"--trusted-documents=/nothing.json", "--introspection=perhaps"} {
 		t.Run(flag, func(t *testing.T) {
 			name, _, _ := strings.Cut(flag, "=")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"jobgraph/upstream"
@@ -52,8 +53,14 @@ func (c *Serve) Validate() error {
 func (c *CallbackURL) Validate() error {
 	public, err := url.Parse(c.PublicURL)
 	switch {
-	case err != nil, public.Scheme != "http" && public.Scheme != "https", public.Host == "", public.RawQuery != "":
+	case err != nil, public.Scheme != "http" && public.Scheme != "https", public.Host == "":
 		return errors.New("--public-url must be like https://captions.example.com")
+	case public.User != nil:
+		return errors.New("--public-url must not have a user or a password: callbacks are signed with --callback-secret")
+	case strings.Contains(c.PublicURL, "#"):
+		return errors.New("--public-url must not have a fragment: leave # and what follows out")
+	case strings.Contains(c.PublicURL, "?"):
+		return errors.New("--public-url must not have a query: leave ? and what follows out")
 	case len(c.CallbackSecret) < minCallbackSecret:
 		return errCallbackSecret
 	}

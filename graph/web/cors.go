@@ -11,18 +11,36 @@ import (
 )
 
 // Origins are the pages of other origins that may call the API and read its
-// answers, such as "https://app.example.com"; "*" is any. None: no other origin.
+// answers, such as "https://app.example.com"; none: no other origin.
+//
+// WARNING: "*" is any page of the web. Credentials are never allowed, so such a page
+// has only the token that it brings, but where the server lends its own token every
+// visitor's browser reads with that.
 type Origins []string
 
 // Validate is called at start, by kong.
 func (o Origins) Validate() error {
 	for _, origin := range o {
-		address, err := url.Parse(origin)
-		plain := err == nil && (address.Scheme == "https" || address.Scheme == "http") && address.Host != "" &&
-			origin == address.Scheme+"://"+address.Host
-		if origin != "*" && !plain {
-			return errors.New("an origin is a scheme and a host with nothing after it, such as https://app.example.com")
+		if err := checkOrigin(origin); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkOrigin refuses a pattern such as https://*.example.com: one name that anybody
+// can have below a domain would be let in with all others.
+func checkOrigin(origin string) error {
+	address, err := url.Parse(origin)
+	switch {
+	case origin == "*":
+		return nil
+	case strings.Contains(origin, "*"):
+		return errors.New("an origin holds no *: name each one, such as https://app.example.com; a * by itself is any origin")
+	case err != nil, address.Host == "", origin != address.Scheme+"://"+address.Host:
+		return errors.New("an origin is a scheme and a host with nothing after it, such as https://app.example.com")
+	case address.Scheme != "https" && address.Scheme != "http":
+		return errors.New("an origin begins with https:// or http://, such as https://app.example.com")
 	}
 	return nil
 }
