@@ -192,6 +192,7 @@ func serve(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) err
 			MaxOperations:    c.MaxOperations,
 			AllowOrigin:      c.CORSOrigin.Allow,
 		}),
+		Hosts:          allowedHosts(c.AllowedHost, token != "", listener.Addr()),
 		Origins:        c.CORSOrigin,
 		Readiness:      readiness,
 		CallbackSecret: c.CallbackSecret,
@@ -217,6 +218,17 @@ func serve(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) err
 		Leave:        connections.Leave,
 	}
 	return web.Serve(ctx, logger, public, behind...)
+}
+
+// allowedHosts are any where none are named and nothing is won by a page that lets
+// its own name point here: it gets no token, and reaches no address that it does not
+// reach without.
+func allowedHosts(named web.Hosts, lendsToken bool, address net.Addr) web.Hosts {
+	tcp, ok := address.(*net.TCPAddr)
+	if len(named) > 0 || lendsToken || ok && tcp.IP.IsLoopback() {
+		return named
+	}
+	return web.Hosts{"*"}
 }
 
 // trustedDocuments are nil where any document is run.

@@ -133,11 +133,11 @@ func TestNoTokenIsEverShown(t *testing.T) {
 	}
 	for _, raw := range []string{
 		canary + "\r\n\r\n",
-		"GET /" + canary + " HTTP/9.9\r\nHost: a\r\n\r\n",
+		"GET /" + canary + " HTTP/9.9\r\nHost: localhost\r\n\r\n",
 		"GET /graphql HTTP/1.1\r\nHost: " + canary + " x\r\n\r\n",
-		"GET /graphql HTTP/1.1\r\nHost: a\r\n" + canary + "\r\n\r\n",
-		"GET /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + canary + strings.Repeat("x", 64<<10) + "\r\n\r\n",
-		"POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + canary + "\r\n",
+		"GET /graphql HTTP/1.1\r\nHost: localhost\r\n" + canary + "\r\n\r\n",
+		"GET /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + canary + strings.Repeat("x", 64<<10) + "\r\n\r\n",
+		"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + canary + "\r\n",
 	} {
 		assertNoLeak(t, "the answer to a malformed request", sendRaw(t, p.URL, raw), canary)
 	}

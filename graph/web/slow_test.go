@@ -58,7 +58,7 @@ func TestSlowSendersAreCutAndDisturbNobody(t *testing.T) {
 		connection, err := net.Dial("tcp", address)
 		require.NoError(t, err)
 		defer connection.Close()
-		head := "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+		head := "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 		if i%2 == 0 {
 			head += "Content-Length: 1000\r\n\r\n{"
 		}

@@ -17,6 +17,8 @@ type Options struct {
 	// Schema is the text at /schema.graphqls, for code generators and editors; "":
 	// there is none.
 	Schema string
+	// Hosts are the names that the address is called by; nil: localhost and IP addresses.
+	Hosts Hosts
 	// Origins may call /graphql from pages of other origins.
 	Origins Origins
 	// Readiness answers at /readyz.
@@ -47,7 +49,7 @@ func New(opts Options) http.Handler {
 	if opts.Playground != nil {
 		mux.Handle("/", opts.Playground)
 	}
-	return accessLog(opts.Logger, withSecurityHeaders(withoutReadDeadline(mux)))
+	return accessLog(opts.Logger, withSecurityHeaders(opts.Hosts.Middleware(withoutReadDeadline(mux))))
 }
 
 func text(body string) http.Handler {
