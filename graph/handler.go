@@ -131,7 +131,7 @@ func servedSchema() *ast.Schema {
 func withRequest(next http.Handler, defaultToken string, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		token := bearerToken(r.Header, defaultToken)
+		token := bearerToken(r.Header.Values("Authorization"), defaultToken)
 		ctx := withToken(r.Context(), token)
 		if wantsFresh(r.Header) {
 			ctx = upstream.Fresh(ctx)

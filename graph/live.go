@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -30,20 +29,21 @@ func addLiveTransports(server *handler.Server, opts Options) {
 }
 
 // withInitToken reads the token from connection_init's payload, written there as in
-// a header: {"Authorization": "Bearer HEX"}. Without one the upgrade request's counts.
+// a header: {"Authorization": "Bearer HEX"}, in any case, and once. Without one the
+// upgrade request's counts.
 func withInitToken(ctx context.Context, payload map[string]any) (context.Context, error) {
+	var lines []string
 	for name, value := range payload {
 		if !strings.EqualFold(name, "Authorization") {
 			continue
 		}
-		authorization, ok := value.(string)
+		line, ok := value.(string)
 		if !ok {
 			return nil, errors.New("send Authorization as a text such as Bearer HEX")
 		}
-		header := http.Header{"Authorization": {authorization}}
-		return withToken(ctx, bearerToken(header, "")), nil
+		lines = append(lines, line)
 	}
-	return ctx, nil
+	return withToken(ctx, bearerToken(lines, tokenFrom(ctx))), nil
 }
 
 // oneField refuses subscriptions that pass validation and that gqlgen would fail on

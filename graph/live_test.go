@@ -287,6 +287,7 @@ func TestWebSocketToken(t *testing.T) {
 		{"another's, in the header", other, `{}`, "BAD_API_TOKEN"},
 		{"malformed", "", `{"Authorization": "nonsense"}`, "BAD_API_TOKEN"},
 		{"empty", "", `{"Authorization": ""}`, "BAD_API_TOKEN"},
+		{"twice, in two cases", "", `{"Authorization": "` + good + `", "authorization": "` + good + `"}`, "BAD_API_TOKEN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			header := http.Header{}

@@ -32,20 +32,25 @@ func loaderFrom(ctx context.Context) *loader {
 	return l
 }
 
-// bearerToken reads Authorization: Bearer HEX. No header gives fallback. Any
-// other header gives what cannot be a token, which is refused as BAD_API_TOKEN:
-// whoever sends a token must not be served with somebody else's.
-func bearerToken(header http.Header, fallback string) string {
-	authorization := header.Get("Authorization")
-	if authorization == "" {
+// notAToken stands for an Authorization that names no token: it is refused as
+// BAD_API_TOKEN wherever a token is checked.
+const notAToken = "not a bearer token"
+
+// bearerToken reads the lines Authorization: Bearer HEX of a request. None at all
+// gives fallback. More than one, an empty one or another scheme gives what cannot
+// be a token: whoever sends a token must not be served with somebody else's, and
+// of two lines nobody knows which one a proxy in front has looked at.
+func bearerToken(lines []string, fallback string) string {
+	switch len(lines) {
+	case 0:
 		return fallback
+	case 1:
+	default:
+		return notAToken
 	}
-	scheme, token, _ := strings.Cut(authorization, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "not a bearer token"
-	}
-	if token = strings.TrimSpace(token); token == "" {
-		return "not a bearer token"
+	scheme, token, _ := strings.Cut(lines[0], " ")
+	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return notAToken
 	}
 	return token
 }

@@ -1,0 +1,82 @@
+package graph_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// byTransport answers a query of jobUpdated's first state, or of a job, with
+// these lines Authorization.
+var byTransport = map[string]func(t *testing.T, s *liveServer, lines []string) string{
+	"POST": func(t *testing.T, s *liveServer, lines []string) string {
+		return answerTo(t, lines, http.MethodPost, s.URL, "application/json", `{"query": "`+oneLiveJob+`"}`)
+	},
+	"GET": func(t *testing.T, s *liveServer, lines []string) string {
+		return answerTo(t, lines, http.MethodGet, s.URL+"/?query="+url.QueryEscape(strings.ReplaceAll(oneLiveJob, `\`, "")), "application/json", "")
+	},
+	"SSE by POST": func(t *testing.T, s *liveServer, lines []string) string {
+		return answerTo(t, lines, http.MethodPost, s.URL, "text/event-stream", `{"query": "`+oneLiveJob+`"}`)
+	},
+	"SSE by GET": func(t *testing.T, s *liveServer, lines []string) string {
+		return answerTo(t, lines, http.MethodGet, s.URL+"/?query="+url.QueryEscape(strings.ReplaceAll(oneLiveJob, `\`, "")), "text/event-stream", "")
+	},
+	"WebSocket": func(t *testing.T, s *liveServer, lines []string) string {
+		c := s.dial(t, http.Header{"Authorization": lines})
+		c.send(`{"type": "connection_init"}`)
+		require.Equal(t, `{"type":"connection_ack"}`, c.receive())
+		c.subscribe("a", strings.ReplaceAll(oneLiveJob, `\`, ""))
+		return c.receive()
+	},
+}
+
+const oneLiveJob = `{ job(ids: [\"` + liveJob + `\"]) { __typename ... on ApiError { type } } }`
+
+func answerTo(t *testing.T, lines []string, method, address, accept, body string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	request.Header = http.Header{"Accept": {accept}, "Authorization": lines}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(answer)
+}
+
+// TestAuthorizationIsOneLine holds for each transport: the server's own token is
+// lent to who sends no line at all, and of several lines none is chosen.
+func TestAuthorizationIsOneLine(t *testing.T) {
+	t.Parallel()
+	good := "Bearer " + liveToken
+	for transport, ask := range byTransport {
+		s := startLive(t, nil)
+		for _, test := range []struct {
+			name  string
+			lines []string
+			want  string
+		}{
+			{"none: the server's own", nil, `"Job"`},
+			{"one", []string{good}, `"Job"`},
+			{"an empty one", []string{""}, "BAD_API_TOKEN"},
+			{"the same twice", []string{good, good}, "BAD_API_TOKEN"},
+			{"the second is another's", []string{good, "Bearer abcd"}, "BAD_API_TOKEN"},
+			{"the first is empty", []string{"", good}, "BAD_API_TOKEN"},
+			{"the second is empty", []string{good, ""}, "BAD_API_TOKEN"},
+			{"two in one line", []string{good + ", " + good}, "BAD_API_TOKEN"},
+		} {
+			t.Run(transport+"/"+test.name, func(t *testing.T) {
+				assert.Contains(t, ask(t, s, test.lines), test.want)
+			})
+		}
+	}
+}
