@@ -356,6 +356,21 @@ func TestByNetHTTP(t *testing.T) {
 	assert.Equal(t, Unavailable, failedJob(t, client(t, hang.URL, byNetHTTP), canary, anID).Type)
 }
 
+// TestAnAnswerWithoutABodyEndsItsConnection holds for both ways to ask.
+func TestAnAnswerWithoutABodyEndsItsConnection(t *testing.T) {
+	for _, status := range []int{200, 204, 304} {
+		for _, opts := range []Options{{}, {UseProxy: true}} {
+			upstream := record(t, answer(status, ""))
+			c := client(t, upstream.URL, opts)
+			failedJob(t, c, canary, anID)
+			failedJob(t, c, canary, anID)
+			require.Len(t, upstream.requests, 2)
+			same := upstream.requests[0].RemoteAddr == upstream.requests[1].RemoteAddr
+			assert.Equal(t, status == 200, same, "%d, one connection, %+v", status, opts)
+		}
+	}
+}
+
 func TestCallsUnderWayAreBounded(t *testing.T) {
 	var mu sync.Mutex
 	now, most := 0, 0

@@ -88,7 +88,17 @@ func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string) (ht
 		return answer, http1.ErrBodyTooLong
 	}
 	answer.Body = body
+	n.end(response)
 	return answer, err
+}
+
+// end drops the connection of an answer that has no body by its status alone, as
+// http1 does; net/http has made it idle by now. HTTP/2 says itself where an answer ends.
+func (n *netHTTP) end(response *http.Response) {
+	bodiless := response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified
+	if bodiless && response.ProtoMajor == 1 {
+		n.transport.CloseIdleConnections()
+	}
 }
 
 func (n *netHTTP) Close() { n.transport.CloseIdleConnections() }

@@ -61,10 +61,19 @@ func readAll(r io.Reader, limit int) ([]byte, error) {
 
 // skipTrailers reads to the empty line that ends a chunked answer.
 func skipTrailers(r *bufio.Reader) error {
-	lines := lineReader{r, maxHead}
+	lines := lineReader{Reader: r, left: maxHead}
 	for {
-		if line, err := lines.line(); err != nil || len(line) == 0 {
+		line, err := lines.line()
+		switch {
+		case err != nil:
 			return err
+		case lines.bare:
+			return errHeader // as the chunks before it, which end with both characters
+		case len(line) == 0:
+			return nil
+		}
+		if _, _, err := parseField(line); err != nil {
+			return err // such as an answer that begins where the trailers should end
 		}
 	}
 }

@@ -73,10 +73,11 @@ func TestFraming(t *testing.T) {
 		reused             bool // the connection serves the second request, too
 	}{
 		{"a length", ok, "ok", 200, true},
-		{"the same length twice", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 2\r\n\r\nok", "ok", 200, true},
+		{"the same length twice", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 2\r\n\r\nok", "ok", 200, false},
 		{"a long body", withLength("", long), long, 200, true},
 		{"no reason", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "", 200, true},
-		{"bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "ok", 200, true},
+		{"bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "ok", 200, false},
+		{"a bare line feed", "HTTP/1.1 200 OK\r\nX: 1\nContent-Length: 2\r\n\r\nok", "ok", 200, false},
 		{"a long header", withLength("X-Policy: "+strings.Repeat("p", 30_000)+"\r\n", "ok"), "ok", 200, true},
 		{"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n", "ok", 200, true},
 		{"trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\nX-B: 2\r\n\r\n", "ok", 200, true},
@@ -85,12 +86,22 @@ func TestFraming(t *testing.T) {
 		{"HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nok", "ok", 200, false},
 		{"HTTP/1.0 with a length", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", 200, false},
 		{"Connection: close", "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nok", "ok", 200, false},
-		{"204", "HTTP/1.1 204 No Content\r\n\r\n", "", 204, true},
-		{"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n", "", 304, true},
+		{"204", "HTTP/1.1 204 No Content\r\n\r\n", "", 204, false},
+		{"204 with a length of 0", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "", 204, false},
+		{"204 with a body", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", "", 204, false},
+		{"304", "HTTP/1.1 304 Not Modified\r\n\r\n", "", 304, false},
+		{"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n", "", 304, false},
+		{"304 with chunks", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", 304, false},
+		{"205", "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n", "", 205, true},
 		{"a redirect", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "", 302, true},
 		{"100 and 103", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok, "ok", 200, true},
+		{"103 with a length", "HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n" + ok, "ok", 200, false},
+		{"103 in chunks", "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n" + ok, "ok", 200, false},
+		{"103 with a bare line feed", "HTTP/1.1 103 Early Hints\n\r\n" + ok, "ok", 200, false},
 		{"gzip", withLength("Content-Encoding: GZIP\r\n", zipped(long)), long, 200, true},
 		{"bytes beyond the length", ok + "more", "ok", 200, false},
+		{"a line's end beyond the length", ok + "\r\n", "ok", 200, false},
+		{"bytes beyond the last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nmore", "ok", 200, false},
 		{"a second answer", ok + ok, "ok", 200, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -186,6 +197,14 @@ func TestBodies(t *testing.T) {
 		{"more than MaxBody in chunks", chunked + strings.Repeat("64\r\n"+long[:100]+"\r\n", 11) + "0\r\n\r\n", ErrBodyTooLong},
 		{"more than MaxBody until the end", "HTTP/1.1 200 OK\r\n\r\n" + long, ErrBodyTooLong},
 		{"a gzip bomb", withLength("Content-Encoding: gzip\r\n", zipped(strings.Repeat(" ", 100_000))), ErrBodyTooLong},
+		{"an answer in the place of trailers", chunked + "2\r\nok\r\n0\r\n" + ok, errHeader},
+		{"trailers that end with a line feed", chunked + "2\r\nok\r\n0\r\n\n", errHeader},
+		{"a chunk longer than its size", chunked + "2\r\nokay\r\n0\r\n\r\n", nil},
+		{"a chunk's size that no number holds", chunked + "fffffffffffffffff\r\nok", nil},
+		{"a chunk's size with a sign", chunked + "+2\r\nok\r\n0\r\n\r\n", nil},
+		{"a chunk that ends with a line feed", chunked + "2\nok\n0\n\n", nil},
+		{"a head alone, as after HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 586\r\n\r\n", io.ErrUnexpectedEOF},
+		{"bytes beyond a gzip text", withLength("Content-Encoding: gzip\r\n", zipped("ok")+"from-upstream"), nil},
 		{"endless chunk extensions", chunked + strings.Repeat("1;"+long+"\r\nx\r\n", 500), nil},
 		{"an endless chunk extension", chunked + "1;" + strings.Repeat(long, 100), nil},
 		{"endless trailers", chunked + "0\r\n" + strings.Repeat("X: "+long+"\r\n", 100), errHeadTooLong},
@@ -200,6 +219,29 @@ func TestBodies(t *testing.T) {
 			}
 			_, _ = get(c)
 			assert.EqualValues(t, 2, s.accepted.Load(), "connections")
+		})
+	}
+}
+
+// TestABrokenBodyEndsItsConnection has servers that go on as if all were well.
+func TestABrokenBodyEndsItsConnection(t *testing.T) {
+	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for name, answer := range map[string]string{
+		"a chunk's size that is none":  chunked + "from-upstream\r\n",
+		"a chunk longer than its size": chunked + "2\r\nokay\r\n",
+		"an answer for trailers":       chunked + "0\r\n" + ok,
+		"gzip that is none":            withLength("Content-Encoding: gzip\r\n", "from-upstream"),
+		"more than MaxBody":            withLength("", strings.Repeat("x", 1001)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, always(answer, true))
+			c := client(t, s.url, Options{MaxBody: 1000})
+			for range 2 {
+				response, _ := failed(t, c)
+				assert.Equal(t, 200, response.Status)
+			}
+			assert.EqualValues(t, 2, s.accepted.Load(), "connections")
+			eventually(t, func() bool { return s.open.Load() == 0 }, "the connections' ends")
 		})
 	}
 }

@@ -31,6 +31,7 @@ type head struct {
 	status     int
 	length     int64 // of the body; -1: not given
 	chunked    bool
+	exact      bool // nothing leaves open where the answer ends
 	persistent bool // the connection can be used again after the body
 	gzip       bool
 	retryAfter string
@@ -38,11 +39,17 @@ type head struct {
 
 // readHead reads the final answer's head.
 func readHead(r *bufio.Reader) (head, error) {
-	lines := lineReader{r, maxHead}
+	lines := lineReader{Reader: r, left: maxHead}
+	exact := true
 	for range maxInformational + 1 {
 		h, err := lines.head()
-		if err != nil || h.status >= 200 {
-			return h, err
+		if err != nil {
+			return head{}, err
+		}
+		exact = exact && h.exact
+		if h.status >= 200 {
+			h.persistent = h.persistent && exact && !lines.bare
+			return h, nil
 		}
 	}
 	return head{}, errInformations
@@ -52,6 +59,7 @@ func readHead(r *bufio.Reader) (head, error) {
 type lineReader struct {
 	*bufio.Reader
 	left int
+	bare bool // a line ended with a line feed alone
 }
 
 // line is the next one without its end. It is void after the next read.
@@ -69,7 +77,9 @@ func (r *lineReader) line() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
+	line, ended := bytes.CutSuffix(line[:len(line)-1], []byte("\r"))
+	r.bare = r.bare || !ended
+	return line, nil
 }
 
 // longLine is a line that the reader's buffer has no room for.
@@ -118,18 +128,24 @@ func parseStatusLine(line []byte) (h head, old, ok bool) {
 	status, err := strconv.ParseUint(string(code), 10, 16)
 	// Nobody asked to switch protocols (101).
 	ok = err == nil && status >= 100 && status != 101
-	return head{status: int(status), length: -1, persistent: true}, old, ok
+	return head{status: int(status), length: -1, exact: true, persistent: true}, old, ok
+}
+
+// parseField reads a line of a header or of trailers.
+func parseField(line []byte) (name, value []byte, err error) {
+	name, value, found := bytes.Cut(line, []byte(":"))
+	value = bytes.Trim(value, " \t")
+	if !found || len(name) == 0 || !isToken(name) || bytes.IndexByte(value, '\r') >= 0 || bytes.IndexByte(value, 0) >= 0 {
+		return nil, nil, errHeader
+	}
+	return name, value, nil
 }
 
 // take reads a line of the header.
 func (h *head) take(line []byte) error {
-	colon := bytes.IndexByte(line, ':')
-	if colon < 1 || !isToken(line[:colon]) {
-		return errHeader
-	}
-	name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
-	if bytes.IndexByte(value, '\r') >= 0 || bytes.IndexByte(value, 0) >= 0 {
-		return errHeader
+	name, value, err := parseField(line)
+	if err != nil {
+		return err
 	}
 	switch {
 	case is(name, "Content-Length"):
@@ -159,25 +175,31 @@ func (h *head) takeLength(value []byte) error {
 	if err != nil || h.length >= 0 && h.length != int64(length) {
 		return errFraming
 	}
+	h.exact = h.exact && h.length < 0
 	h.length = int64(length)
 	return nil
 }
 
-// framed is the head with what follows from all of its lines together.
+// framed is the head with what follows from all of its lines together. Where
+// somebody between here and the server may think that the answer ends elsewhere,
+// the connection ends with it: its next bytes could be taken for another job's.
 func (h head) framed(old bool) (head, error) {
 	if old && h.chunked {
 		return head{}, errFraming // HTTP/1.0 has no chunks
 	}
-	if h.chunked && h.length >= 0 {
-		// The chunks count. Who sends both may be two who do not agree.
-		h.length, h.persistent = -1, false
-	}
-	if h.status < 200 || h.status == 204 || h.status == 304 {
+	switch {
+	case h.status < 200:
+		h.exact = h.exact && !h.chunked && h.length < 0
 		h.chunked, h.length = false, 0
+	case h.status == 204 || h.status == 304:
+		// No body follows, whatever the header says: not every server keeps to that.
+		h.exact, h.chunked, h.length = false, false, 0
+	case h.chunked && h.length >= 0:
+		h.exact, h.length = false, -1 // the chunks count
+	case !h.chunked && h.length < 0:
+		h.exact = false // the connection's end is the body's
 	}
-	if old || !h.chunked && h.length < 0 {
-		h.persistent = false
-	}
+	h.persistent = h.persistent && h.exact && !old
 	return h, nil
 }
 
