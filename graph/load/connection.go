@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -25,6 +27,9 @@ type connection struct {
 // dial opens a connection for posts to the address, such as http://127.0.0.1:8080/graphql.
 func dial(address string) (*connection, error) {
 	host, path, _ := strings.Cut(strings.TrimPrefix(address, "http://"), "/")
+	if address, err := netip.ParseAddrPort(host); err != nil || !address.Addr().IsLoopback() {
+		return nil, fmt.Errorf("%s is not on this machine: load goes nowhere else", host)
+	}
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		return nil, err
@@ -36,37 +41,57 @@ func dial(address string) (*connection, error) {
 	}, nil
 }
 
+// A reply is an answer; its body is valid until the next one.
+type reply struct {
+	status     int
+	retryAfter string
+	last       bool // the server closes the connection
+	body       []byte
+}
+
 // post sends the body and gives the answer's, which is valid until the next post.
 func (c *connection) post(body []byte) ([]byte, error) {
+	got, err := c.ask(body)
+	if err == nil && got.status != http.StatusOK {
+		err = fmt.Errorf("answered %d %.300s", got.status, got.body)
+	}
+	return got.body, err
+}
+
+// ask sends the body and gives the answer, whatever its status is.
+func (c *connection) ask(body []byte) (got reply, err error) {
 	c.out = append(c.out[:0], c.head...)
 	c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
 	c.out = append(append(c.out, "\r\n\r\n"...), body...)
 	if _, err := c.Write(c.out); err != nil {
-		return nil, err
+		return got, err
 	}
-	length, err := c.readHead()
-	if err != nil {
-		return nil, err
-	}
-	if length < 0 {
-		return c.readChunks()
+	length, err := c.readHead(&got)
+	switch {
+	case err != nil:
+		return got, err
+	case length < 0:
+		got.body, err = c.readChunks()
+		return got, err
 	}
 	if cap(c.body) < length {
 		c.body = make([]byte, length)
 	}
 	c.body = c.body[:length]
 	_, err = io.ReadFull(c.in, c.body)
-	return c.body, err
+	got.body = c.body
+	return got, err
 }
 
 // readHead gives the body's length, -1 where it comes in chunks.
-func (c *connection) readHead() (length int, err error) {
+func (c *connection) readHead(got *reply) (length int, err error) {
 	status, err := c.in.ReadSlice('\n')
 	if err != nil {
 		return 0, err
 	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200")) {
-		return 0, fmt.Errorf("answered %s", bytes.TrimSpace(status))
+	code, ok := bytes.CutPrefix(status, []byte("HTTP/1.1 "))
+	if got.status, err = strconv.Atoi(string(code[:min(3, len(code))])); err != nil || !ok {
+		return 0, fmt.Errorf("answered %.100q", status)
 	}
 	length = -1
 	for {
@@ -82,6 +107,10 @@ func (c *connection) readHead() (length int, err error) {
 			if err != nil {
 				return 0, err
 			}
+		} else if value, ok := bytes.CutPrefix(line, []byte("Retry-After: ")); ok {
+			got.retryAfter = string(bytes.TrimSpace(value))
+		} else if bytes.EqualFold(line, []byte("Connection: close\r\n")) {
+			got.last = true
 		}
 	}
 }

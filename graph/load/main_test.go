@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,13 +18,15 @@ import (
 )
 
 // childOf says in a process's environment that it is the bare handler over the job
-// API at the address; childFixed, that it is the handler with this text as its answer.
+// API at the address; childFixed, that it is the handler with this text as its answer; childAPI, that it is
+// the job API that takes so long.
 const (
 	childOf    = "LOAD_BARE_OVER"
 	childFixed = "LOAD_FIXED_ANSWER"
+	childAPI   = "LOAD_API_DELAY"
 )
 
-// TestMain is two programs more: the handlers to compare with run in processes of
+// TestMain is three programs more: the handlers to compare with, and the job API, run in processes of
 // their own, as the built program does.
 func TestMain(m *testing.M) {
 	switch {
@@ -31,6 +34,12 @@ func TestMain(m *testing.M) {
 		serveChild(load.Bare(os.Getenv(childOf), sandbox.Token))
 	case os.Getenv(childFixed) != "":
 		serveChild(load.Fixed([]byte(os.Getenv(childFixed))))
+	case os.Getenv(childAPI) != "":
+		delay, err := time.ParseDuration(os.Getenv(childAPI))
+		if err != nil {
+			panic(err)
+		}
+		serveChild(load.API(delay))
 	default:
 		os.Exit(m.Run())
 	}
