@@ -8,7 +8,14 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/formatter"
 	"github.com/vektah/gqlparser/v2/parser"
+
+	"jobgraph/graph/generated"
 )
+
+// SDL is the text of schema.graphqls, as the generated code has it.
+func SDL() string {
+	return generated.NewExecutableSchema(generated.Config{}).Schema().Types["Job"].Position.Src.Input
+}
 
 // plainDirectives are those that every GraphQL tool knows without being told.
 var plainDirectives = []string{"deprecated", "oneOf", "specifiedBy"}

@@ -52,3 +52,9 @@ func TestPlainSDLOfWhatIsNoSchema(t *testing.T) {
 	_, err := graph.PlainSDL("type {")
 	assert.ErrorContains(t, err, "schema.graphqls:1")
 }
+
+func TestSDL_IsTheSchemaFile(t *testing.T) {
+	file, err := os.ReadFile("../schema.graphqls")
+	require.NoError(t, err)
+	assert.Equal(t, string(file), graph.SDL())
+}

@@ -198,7 +198,7 @@ const repeats = 5
 
 func TestAttacksAreRefusedCheaply(t *testing.T) {
 	upstream, calls := recordingUpstream(t)
-	p := program.Start(t, "--upstream-url="+upstream, "--upstream-token=aa")
+	p := program.Spawn(t, "--upstream-url="+upstream, "--upstream-token=aa")
 	for _, attack := range attacks() {
 		t.Run(attack.name, func(t *testing.T) {
 			before := usage(t, p)
@@ -228,7 +228,7 @@ func TestAttacksAreRefusedCheaply(t *testing.T) {
 
 func TestWhatTheLimitsLetThrough(t *testing.T) {
 	upstream, _ := recordingUpstream(t)
-	p := program.Start(t, "--upstream-url="+upstream, "--upstream-token=aa")
+	p := program.Spawn(t, "--upstream-url="+upstream, "--upstream-token=aa")
 	cases := map[string]func(string) *http.Request{
 		"depth of 10 and fewer":          query(`{ job(ids: ["aa"]) { ... on Job { returnTargets { kind } } } }`),
 		"30 aliases":                     query(`{ job(ids: ["aa"]) { ` + each(30, " a%d: __typename") + `} }`),

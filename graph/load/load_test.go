@@ -30,7 +30,7 @@ func TestLoad(t *testing.T) {
 		t.Skip("set JOBGRAPH_BENCH=1 to run it")
 	}
 	program.NeedFile(t, "/proc/self/clear_refs", "only Linux tells what a process used")
-	api := program.Start(t, "sandbox").URL
+	api := program.Spawn(t, "sandbox").URL
 	bare := startBare(t, api)
 	cold := startProgram(t, api, "--cache=false", "--max-ids", "1000", "--max-inflight", "1000")
 	kept := startProgram(t, api, "--max-inflight", "1000")
@@ -83,7 +83,7 @@ type server struct {
 func startProgram(t *testing.T, api string, args ...string) server {
 	// The other handlers log nothing either.
 	own := []string{"--upstream-url", api, "--upstream-token", sandbox.Token, "--log-level", "warn"}
-	p := program.Start(t, append(own, args...)...)
+	p := program.Spawn(t, append(own, args...)...)
 	return server{load.Target{URL: p.URL + "/graphql"}, p.PID()}
 }
 

@@ -147,7 +147,7 @@ func post(p *program.Program, body string) string {
 
 // TestManySilentConnections is a client that does nothing to wait for.
 func TestManySilentConnections(t *testing.T) {
-	p := program.Start(t)
+	p := program.Spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		for range 150 {
 			if connection := deaf(ctx, t, p, post(p, `{"query": "{ __typename }"}`)); connection != nil {

@@ -1,4 +1,5 @@
-// Package program runs the built program in tests, as a user would.
+// Package program runs the whole program in tests, as a user would: in this process, where
+// the race detector and the coverage tool see it, or built, in a process of its own.
 package program
 
 import (
@@ -18,7 +19,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"jobgraph/graph/serve"
 )
+
+// requireAll has tests fail where they lack a tool, instead of being skipped.
+const requireAll = "JOBGRAPH_REQUIRE_ALL"
 
 // Patience bounds every wait for the program: far more than it needs.
 const Patience = 30 * time.Second
@@ -30,31 +36,85 @@ type Program struct {
 	// AdminURL is the base address of metrics and profiles, "" where there is none.
 	AdminURL string
 
-	command *exec.Cmd
-	stderr  buffer
-	exited  chan error
+	stderr buffer
+	pid    int
+	stop   func() // asks it to end
+	kill   func()
+	exited chan error // gives how it ended, and is closed
 }
 
-// Start builds the program once, starts it with the arguments on addresses of its
-// own, and stops it when the test ends. The arguments may override the addresses;
-// sandbox as the first of them starts the sandbox.
+// Start runs the program in this process with the arguments, on addresses of its own, and
+// stops it when the test ends. The arguments may override the addresses; sandbox as the
+// first of them starts the sandbox.
 func Start(t testing.TB, args ...string) *Program {
 	t.Helper()
-	own := []string{"--listen", "127.0.0.1:0"}
-	if len(args) > 0 && args[0] == "sandbox" {
-		own, args = append([]string{"sandbox"}, own...), args[1:]
-	} else {
-		own = append(own, "--admin-listen", "127.0.0.1:0")
-	}
-	p := &Program{command: Command(t, append(own, args...)...), exited: make(chan error, 1)}
-	p.command.Stderr = &p.stderr
-	stdout, err := p.command.StdoutPipe()
+	withoutSettings()
+	ctx, stop := context.WithCancel(context.Background())
+	p := &Program{pid: os.Getpid(), stop: stop, kill: func() {}, exited: make(chan error, 1)}
+	stdout, out := io.Pipe()
+	go func() {
+		err := serve.Run(ctx, own(args), out, &p.stderr)
+		_ = out.Close()
+		p.exited <- err
+		close(p.exited)
+	}()
+	p.await(t, stdout)
+	return p
+}
+
+// Spawn is Start with the built program in a process of its own, for what a test wants to
+// know of the process: its memory, its goroutines, its signals.
+func Spawn(t testing.TB, args ...string) *Program {
+	t.Helper()
+	command := Command(t, own(args)...)
+	p := &Program{exited: make(chan error, 1),
+		stop: func() { _ = command.Process.Signal(syscall.SIGTERM) },
+		kill: func() { _ = command.Process.Kill() }}
+	command.Stderr = &p.stderr
+	stdout, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.command.Start(); err != nil {
+	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.pid = command.Process.Pid
+	all, out := io.Pipe()
+	go func() {
+		_, _ = io.Copy(out, stdout)
+		_ = out.Close()
+		p.exited <- command.Wait()
+		close(p.exited)
+	}()
+	p.await(t, all)
+	return p
+}
+
+// own puts addresses of the test's own before the arguments.
+func own(args []string) []string {
+	if len(args) > 0 && args[0] == "sandbox" {
+		return append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args[1:]...)
+	}
+	return append([]string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)
+}
+
+// withoutSettings takes the program's settings out of this process's environment.
+var withoutSettings = sync.OnceFunc(func() {
+	for _, setting := range os.Environ() {
+		if name, _, _ := strings.Cut(setting, "="); isSetting(name) {
+			_ = os.Unsetenv(name)
+		}
+	}
+})
+
+// isSetting tells the program's settings from the tests' own, such as JOBGRAPH_REQUIRE_ALL.
+func isSetting(name string) bool {
+	return strings.HasPrefix(name, "JOBGRAPH_") && name != requireAll && name != "JOBGRAPH_BENCH"
+}
+
+// await returns when the program has announced its addresses.
+func (p *Program) await(t testing.TB, stdout io.Reader) {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := p.Stop(); err != nil {
 			t.Errorf("the program ended with %v\n%s", err, p.Log())
@@ -69,7 +129,6 @@ func Start(t testing.TB, args ...string) *Program {
 	if p.URL == "" {
 		t.Fatalf("the program announced no address\n%s", p.Log())
 	}
-	return p
 }
 
 // read takes the addresses from what the program prints up to "Try:", and
@@ -92,24 +151,22 @@ func (p *Program) read(stdout io.Reader, announced chan<- struct{}) {
 	}
 	close(announced)
 	_, _ = io.Copy(io.Discard, stdout)
-	p.exited <- p.command.Wait()
-	close(p.exited)
 }
 
 // Stop asks the program to end and waits until it did; nil is exit code 0.
 func (p *Program) Stop() error {
-	_ = p.command.Process.Signal(syscall.SIGTERM)
+	p.stop()
 	select {
 	case err := <-p.exited:
 		return err
 	case <-time.After(Patience):
-		_ = p.command.Process.Kill()
-		return errors.New("it had to be killed")
+		p.kill()
+		return errors.New("it did not end")
 	}
 }
 
 // PID is the process's number, for what it used of the machine.
-func (p *Program) PID() int { return p.command.Process.Pid }
+func (p *Program) PID() int { return p.pid }
 
 // Log is what the program has logged so far.
 func (p *Program) Log() string { return p.stderr.String() }
@@ -124,31 +181,29 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 	}
 	command := exec.Command(path, args...)
 	for _, setting := range os.Environ() {
-		if !strings.HasPrefix(setting, "JOBGRAPH_") {
+		if name, _, _ := strings.Cut(setting, "="); !isSetting(name) {
 			command.Env = append(command.Env, setting)
 		}
 	}
 	return command
 }
 
-// Refuse runs the program with settings that it must not start with, and gives
-// what it says: exit code 1 and one line.
+// Refuse runs the program with settings that it must not start with, and gives the one
+// line that it says.
 func Refuse(t testing.TB, args ...string) string {
 	t.Helper()
-	command := Command(t, args...)
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	hung := time.AfterFunc(Patience, func() { _ = command.Process.Kill() })
-	defer hung.Stop()
-	err := command.Run()
-	if code := command.ProcessState.ExitCode(); err == nil || code != 1 {
-		t.Errorf("%q: exit code %d\n%s", args, code, &stderr)
+	withoutSettings()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	err := serve.Run(ctx, args, io.Discard, io.Discard)
+	if err == nil {
+		t.Errorf("%q: the program started", args)
+		return ""
 	}
-	said, rest, _ := strings.Cut(stderr.String(), "\n")
-	if !strings.HasPrefix(said, "jobgraph: ") || rest != "" {
-		t.Errorf("%q: not one line of its own:\n%s", args, &stderr)
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("%q: not one line:\n%v", args, err)
 	}
-	return said
+	return err.Error()
 }
 
 // build builds the program once a test binary, to a path that the next run of the
@@ -230,7 +285,7 @@ func NeedFile(t testing.TB, path, mend string) {
 // gate does.
 func lacks(t testing.TB, what string) {
 	t.Helper()
-	if os.Getenv("JOBGRAPH_REQUIRE_ALL") != "" {
+	if os.Getenv(requireAll) != "" {
 		t.Fatal(what)
 	}
 	t.Skip(what)

@@ -140,6 +140,11 @@ func TestAWrongSettingIsOneLineAndExitCode1(t *testing.T) {
 		}
 		assert.NotContains(t, program.Refuse(t, args...), canary, "%v", args)
 	}
+	command := program.Command(t, "--max-ids", "0")
+	output, err := command.CombinedOutput()
+	assert.Error(t, err)
+	assert.Equal(t, 1, command.ProcessState.ExitCode())
+	assert.Regexp(t, `^jobgraph: .*--max-ids.*\n$`, string(output))
 }
 
 func TestTheCache(t *testing.T) {
@@ -178,7 +183,7 @@ func TestSIGTERMFinishesWhatIsInFlight(t *testing.T) {
 	free := sync.OnceFunc(func() { close(release) })
 	defer free() // before the server is closed, which waits for the call
 
-	p := program.Start(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--shutdown-delay", "1s")
+	p := program.Spawn(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--shutdown-delay", "1s")
 	answer := make(chan string, 1)
 	go func() {
 		answer <- ask(t, p, `{"query": "{ job(ids: [\"d4fb871e07514304b23131b45f8caa1f\"]) { ... on Job { name } } }"}`)

@@ -1,0 +1,226 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"jobgraph/graph"
+	"jobgraph/graph/admin"
+	"jobgraph/graph/examples/page"
+	"jobgraph/graph/memory"
+	"jobgraph/graph/persisted"
+	"jobgraph/graph/playground"
+	"jobgraph/graph/settings"
+	"jobgraph/graph/transport"
+	"jobgraph/graph/version"
+	"jobgraph/graph/web"
+	"jobgraph/upstream"
+	"jobgraph/upstream/cache"
+	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/watch"
+)
+
+// facade is what the parts of one running facade are made of, and the parts so far.
+type facade struct {
+	*settings.Serve
+	logger  *slog.Logger
+	metrics *admin.Metrics
+
+	listener       net.Listener
+	metricsAddress string // as announced
+	// backends outlive the public address, which may need them to finish.
+	backends []web.Server
+	// upstreamURL and token are the settings', or those of the embedded sandbox.
+	upstreamURL, token string
+}
+
+// serveFacade wires the facade and serves it: the addresses, the upstream client, the
+// cache before it, the pollers, the GraphQL endpoint over them.
+func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) error {
+	memory.Tune()
+	f := &facade{Serve: c, logger: newLogger(c, stderr), metrics: admin.NewMetrics()}
+	log.SetFlags(0)
+	log.SetOutput(upstream.TransportLog(f.logger))
+	build := version.Current()
+	f.metrics.Build(build.Version, build.Commit)
+	documents, err := trustedDocuments(c.TrustedDocuments)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := f.listen(); err != nil {
+		return err
+	}
+	client, err := f.client(build.Version)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var source graph.JobSource = client
+	if c.Cache {
+		cached := cache.New(client, cache.Options{Settled: c.CacheSettled, Active: c.CacheActive})
+		defer cached.Close()
+		source = cached
+	}
+	watches := watch.New(source, watch.Options{
+		Interval:    c.PollInterval,
+		MaxInterval: c.PollMax,
+		MaxJobs:     c.MaxWatchedJobs,
+		Logger:      f.logger,
+	})
+	connections := transport.NewConnections(c.MaxConnections)
+	f.metrics.Watch(watches.Jobs, connections.Open)
+	handler, err := f.public(ctx, f.graphQL(source, watches, connections, documents), watches.Wake)
+	if err != nil {
+		return err
+	}
+	announce(c, stdout, f.logger, f.listener.Addr(), f.metricsAddress)
+	// An answer may take as long as its slowest job, and then has to be sent.
+	return web.Serve(ctx, f.logger, web.Server{
+		Listener:     f.listener,
+		Handler:      handler,
+		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
+		CloseDelay:   c.ShutdownDelay,
+		Leave:        connections.Leave,
+	}, f.backends...)
+}
+
+// listen opens the addresses.
+func (f *facade) listen() (err error) {
+	if f.listener, err = web.Listen("--listen", f.Listen); err != nil {
+		return err
+	}
+	f.metricsAddress = "none"
+	if f.AdminListen != "" {
+		listener, err := web.Listen("--admin-listen", f.AdminListen)
+		if err != nil {
+			return err
+		}
+		f.backends = append(f.backends, web.Server{Listener: listener, Handler: admin.New(f.metrics)})
+		f.metricsAddress = "http://" + localAddress(listener.Addr()) + "/metrics"
+	}
+	f.upstreamURL, f.token = f.UpstreamURL, f.UpstreamToken
+	if f.upstreamURL == "" {
+		listener, err := web.Listen("the embedded sandbox", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		f.backends = append(f.backends, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{})})
+		f.upstreamURL, f.token = "http://"+listener.Addr().String(), cmp.Or(f.token, sandbox.Token)
+	}
+	return nil
+}
+
+// close is for addresses that were opened and never served.
+func (f *facade) close() {
+	for _, backend := range f.backends {
+		_ = backend.Listener.Close()
+	}
+	if f.listener != nil {
+		_ = f.listener.Close()
+	}
+}
+
+func (f *facade) client(version string) (*upstream.Client, error) {
+	client, err := upstream.New(f.upstreamURL, upstream.Options{
+		Timeout:        f.UpstreamTimeout,
+		AttemptTimeout: f.UpstreamAttempt,
+		Concurrency:    f.UpstreamConcurrency,
+		UseProxy:       f.UpstreamProxyFromEnv,
+		Version:        version,
+		Logger:         f.logger,
+		Observer:       f.metrics,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--upstream-url: %w", err)
+	}
+	return client, nil
+}
+
+func (f *facade) graphQL(source graph.JobSource, watches *watch.Watches, connections *transport.Connections, documents map[string]string) http.Handler {
+	return graph.NewHandler(source, graph.Options{
+		Limits:           f.Limits,
+		MaxBodyBytes:     f.MaxBodyBytes,
+		MaxInflight:      f.MaxInflight,
+		HideSchema:       !f.Introspection,
+		SubgraphSDL:      f.SubgraphSDL,
+		DisableGET:       !f.GET,
+		TrustedDocuments: documents,
+		DefaultToken:     f.token,
+		Logger:           f.logger,
+		ObserveOperation: f.metrics.OperationDone,
+		KeepAnswers:      f.Cache && f.CacheAnswers,
+		ObserveShared:    f.metrics.AnswerShared,
+		Watches:          watches,
+		Connections:      connections,
+		MaxOperations:    f.MaxOperations,
+		AllowOrigin:      f.CORSOrigin.Allow,
+	})
+}
+
+// public is the public address's handler.
+func (f *facade) public(ctx context.Context, graphQL http.Handler, wake func(jobID string)) (http.Handler, error) {
+	readiness := &web.Readiness{}
+	context.AfterFunc(ctx, readiness.Leave)
+	options := web.Options{
+		GraphQL:        graphQL,
+		Hosts:          allowedHosts(f.AllowedHost, f.token != "", f.listener.Addr()),
+		Origins:        f.CORSOrigin,
+		Readiness:      readiness,
+		CallbackSecret: f.CallbackSecret,
+		Wake:           wake,
+		Logger:         f.logger,
+	}
+	if f.Playground {
+		options.Playground = playground.Handler()
+	}
+	if f.Introspection {
+		schema, err := graph.PlainSDL(graph.SDL())
+		if err != nil {
+			return nil, err
+		}
+		options.Schema = schema
+	}
+	if f.Example {
+		options.Example = page.Handler()
+	}
+	return web.New(options), nil
+}
+
+// allowedHosts are any where none are named and nothing is won by a page that lets
+// its own name point here: it gets no token, and reaches no address that it does not
+// reach without.
+func allowedHosts(named web.Hosts, lendsToken bool, address net.Addr) web.Hosts {
+	tcp, ok := address.(*net.TCPAddr)
+	if len(named) > 0 || lendsToken || ok && tcp.IP.IsLoopback() {
+		return named
+	}
+	return web.Hosts{"*"}
+}
+
+// trustedDocuments are nil where any document is run.
+func trustedDocuments(path string) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	documents, err := persisted.ReadManifest(path)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-documents: %w", err)
+	}
+	return documents, nil
+}
+
+func newLogger(c *settings.Serve, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
