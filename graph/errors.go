@@ -9,9 +9,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"jobgraph/upstream"
-	"jobgraph/upstream/watch"
 )
 
 // The values of extensions.code, beside gqlgen's GRAPHQL_PARSE_FAILED and
@@ -22,9 +19,6 @@ const (
 	codeInternal     = "INTERNAL_SERVER_ERROR"
 	codeOverloaded   = "OVERLOADED"
 )
-
-// representationForm names no type: the schema may be hidden.
-const representationForm = "Send objects with __typename and the fields of the entity's key."
 
 // publicError is what a client may read of an error.
 type publicError struct {
@@ -38,33 +32,13 @@ type publicError struct {
 
 func (e *publicError) Error() string { return e.message }
 
-// watchError tells that the process watches all the jobs that it may.
-func watchError(err error) error {
-	if errors.Is(err, watch.ErrTooMany) {
-		return &publicError{code: codeOverloaded,
-			message: "This server watches as many jobs as it can. Try again later, or ask with job(ids:)."}
-	}
-	return err
-}
-
-// referenceError tells a gateway why a reference has no job.
-func referenceError(e *upstream.Error) error {
-	if e.JobID == "" {
-		return &publicError{code: string(upstream.InvalidQuery),
-			message: "The representation is no reference to an entity of this subgraph. " + representationForm}
-	}
-	retryable := e.Retryable()
-	return &publicError{code: string(e.Type), message: e.Comment,
-		retryable: &retryable, retryAfter: e.RetryAfterSeconds()}
-}
-
 // presentError is the one place where errors become a client's. What is neither
 // GraphQL's own nor a publicError is logged whole and masked.
 func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
 		var public *publicError
 		if errors.As(err, &public) {
-			shown := located(ctx, err, public.message)
+			shown := withLocation(ctx, err, public.message)
 			shown.Extensions = map[string]any{"code": public.code}
 			if public.retryable != nil {
 				shown.Extensions["retryable"] = *public.retryable
@@ -87,7 +61,7 @@ func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
 		default:
 			logger.ErrorContext(ctx, "operation failed", "error", err)
 		}
-		shown := located(ctx, err, "Internal server error. Try again; if it stays so, tell the operator of this server.")
+		shown := withLocation(ctx, err, "Internal server error. Try again; if it stays so, tell the operator of this server.")
 		shown.Extensions = map[string]any{"code": codeInternal}
 		return shown
 	}
@@ -112,8 +86,8 @@ func badVariable(ctx context.Context, known *gqlerror.Error) *gqlerror.Error {
 	return shown
 }
 
-// located gives the message the path and the position that gqlgen knows.
-func located(ctx context.Context, err error, message string) *gqlerror.Error {
+// withLocation gives the message the path and the position that gqlgen knows.
+func withLocation(ctx context.Context, err error, message string) *gqlerror.Error {
 	shown := &gqlerror.Error{Message: message, Path: graphql.GetPath(ctx)}
 	var known *gqlerror.Error
 	if errors.As(err, &known) {

@@ -84,7 +84,7 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	// The first one sees an answer last: each answer is counted, shared or not, and is
 	// shared as the guard left it.
 	if opts.ObserveOperation != nil {
-		server.AroundResponses(observed(opts.ObserveOperation))
+		server.AroundResponses(observeOperations(opts.ObserveOperation))
 	}
 	server.Use(answers.New(answers.Options{Token: tokenFrom, Keep: opts.KeepAnswers, Observe: opts.ObserveShared}))
 	if opts.TrustedDocuments != nil {
@@ -99,8 +99,8 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	})
 	server.Use(gate)
 	server.SetQueryCache(gate)
-	server.Use(references{})
-	server.Use(oneField{})
+	server.Use(representations{})
+	server.Use(singleRootField{})
 	// A loader for each operation: a connection may carry many. Operations take
 	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
@@ -108,6 +108,19 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 		return next(withLoader(ctx, newLoader(source, tokenFrom(ctx))))
 	})
 	return withRequest(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
+}
+
+// addLiveTransports adds those over which a subscription can be told: a WebSocket
+// and server-sent events. Queries work over both as well.
+func addLiveTransports(server *handler.Server, opts Options) {
+	connections := cmp.Or(opts.Connections, transport.NewConnections(0))
+	server.AddTransport(transport.WebSocket{
+		Connections:   connections,
+		MaxOperations: opts.MaxOperations,
+		AllowOrigin:   opts.AllowOrigin,
+		Init:          withInitToken,
+	})
+	server.AddTransport(transport.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin})
 }
 
 // servedSchema is the schema without what is none of its: @defer, which gqlgen's
@@ -140,7 +153,7 @@ func withRequest(next http.Handler, defaultToken string, maxBody int64) http.Han
 	})
 }
 
-func observed(observe func(string, time.Duration)) graphql.ResponseMiddleware {
+func observeOperations(observe func(string, time.Duration)) graphql.ResponseMiddleware {
 	return func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		response := next(ctx)
 		if response == nil || isSubscription(ctx) {

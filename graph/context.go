@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -53,6 +54,24 @@ func bearerToken(lines []string, fallback string) string {
 		return notAToken
 	}
 	return token
+}
+
+// withInitToken reads the token from connection_init's payload, written there as in
+// a header: {"Authorization": "Bearer HEX"}, in any case, and once. Without one the
+// upgrade request's counts.
+func withInitToken(ctx context.Context, payload map[string]any) (context.Context, error) {
+	var lines []string
+	for name, value := range payload {
+		if !strings.EqualFold(name, "Authorization") {
+			continue
+		}
+		line, ok := value.(string)
+		if !ok {
+			return nil, errors.New("send Authorization as a text such as Bearer HEX")
+		}
+		lines = append(lines, line)
+	}
+	return withToken(ctx, bearerToken(lines, tokenFrom(ctx))), nil
 }
 
 // wantsFresh reads Cache-Control: no-cache: what is kept will not do.
