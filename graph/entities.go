@@ -3,13 +3,13 @@ package graph
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/plugin/federation/fedruntime"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"jobgraph/graph/errcode"
 	"jobgraph/graph/generated"
 	"jobgraph/graph/selected"
 	"jobgraph/upstream"
@@ -41,10 +41,7 @@ func (representations) MutateOperationContext(_ context.Context, operation *grap
 		list, _ := field.ArgumentMap(operation.Variables)["representations"].([]any)
 		for i, representation := range list {
 			if _, ok := representation.(map[string]any); !ok {
-				return &gqlerror.Error{
-					Message:    fmt.Sprintf("Representation %d is not an object. %s", i, representationForm),
-					Extensions: map[string]any{"code": codeBadUserInput},
-				}
+				return errcode.New(errcode.BadUserInput, "Representation %d is not an object. %s", i, representationForm)
 			}
 		}
 	}

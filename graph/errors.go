@@ -9,15 +9,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-)
 
-// The values of extensions.code, beside gqlgen's GRAPHQL_PARSE_FAILED and
-// GRAPHQL_VALIDATION_FAILED. An error at a federation reference has its
-// [upstream.ErrorType] there.
-const (
-	codeBadUserInput = "BAD_USER_INPUT"
-	codeInternal     = "INTERNAL_SERVER_ERROR"
-	codeOverloaded   = "OVERLOADED"
+	"jobgraph/graph/errcode"
 )
 
 // publicError is what a client may read of an error.
@@ -62,7 +55,7 @@ func presentError(logger *slog.Logger) graphql.ErrorPresenterFunc {
 			logger.ErrorContext(ctx, "operation failed", "error", err)
 		}
 		shown := withLocation(ctx, err, "Internal server error. Try again; if it stays so, tell the operator of this server.")
-		shown.Extensions = map[string]any{"code": codeInternal}
+		shown.Extensions = map[string]any{"code": errcode.Internal}
 		return shown
 	}
 }

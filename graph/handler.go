@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"jobgraph/graph/answers"
+	"jobgraph/graph/errcode"
 	"jobgraph/graph/generated"
 	"jobgraph/graph/guard"
 	"jobgraph/graph/persisted"
@@ -161,7 +162,7 @@ func observeOperations(observe func(string, time.Duration)) graphql.ResponseMidd
 		}
 		outcome := "OK"
 		if len(response.Errors) > 0 {
-			outcome = codeInternal
+			outcome = errcode.Internal
 			if code, ok := response.Errors[0].Extensions["code"].(string); ok {
 				outcome = code
 			}

@@ -6,10 +6,10 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"jobgraph/graph/errcode"
 	"jobgraph/upstream/watch"
 )
 
@@ -29,10 +29,7 @@ func (singleRootField) MutateOperationContext(_ context.Context, operation *grap
 	if len(fields) == 1 && !strings.HasPrefix(fields[0].Name, "__") {
 		return nil
 	}
-	return &gqlerror.Error{
-		Message:    "A subscription must have exactly one field, such as jobUpdated.",
-		Extensions: map[string]any{"code": errcode.ValidationFailed},
-	}
+	return errcode.New(errcode.ValidationFailed, "A subscription must have exactly one field, such as jobUpdated.")
 }
 
 func isSubscription(ctx context.Context) bool {
@@ -46,7 +43,7 @@ func isSubscription(ctx context.Context) bool {
 // watchError tells that the process watches all the jobs that it may.
 func watchError(err error) error {
 	if errors.Is(err, watch.ErrTooMany) {
-		return &publicError{code: codeOverloaded,
+		return &publicError{code: errcode.Overloaded,
 			message: "This server watches as many jobs as it can. Try again later, or ask with job(ids:)."}
 	}
 	return err

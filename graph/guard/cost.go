@@ -1,18 +1,10 @@
 package guard
 
 import (
-	"fmt"
-
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"github.com/99designs/gqlgen/graphql/errcode"
-)
-
-// The values of extensions.code that this package adds to gqlgen's.
-const (
-	codeBadUserInput = "BAD_USER_INPUT"
-	codeComplexity   = "COMPLEXITY_LIMIT_EXCEEDED"
+	"jobgraph/graph/errcode"
 )
 
 // checkCost checks one request of a known document: how long its lists are, and
@@ -43,21 +35,19 @@ func (g *Guard) checkCost(operation *ast.OperationDefinition, m *operationMeasur
 func (g *Guard) checkLength(field string, length int) gqlerror.List {
 	switch {
 	case field == "_entities" && length > g.limits.Representations:
-		return refused(codeBadUserInput, "%d representations were sent in one field, %d are allowed. Send them in several operations.", length, g.limits.Representations)
+		return refused(errcode.BadUserInput, "%d representations were sent in one field, %d are allowed. Send them in several operations.", length, g.limits.Representations)
 	case field != "_entities" && length > g.limits.IDs:
-		return refused(codeBadUserInput, "%d ids were asked in one field, %d are allowed. Ask in several operations.", length, g.limits.IDs)
+		return refused(errcode.BadUserInput, "%d ids were asked in one field, %d are allowed. Ask in several operations.", length, g.limits.IDs)
 	}
 	return nil
 }
 
 func tooComplex(format string, args ...any) gqlerror.List {
-	return refused(codeComplexity, format, args...)
+	return refused(errcode.ComplexityLimitExceeded, format, args...)
 }
 
 // refused is the one error of an operation that is not run. Its text never holds
 // anything that the request brought.
 func refused(code, format string, args ...any) gqlerror.List {
-	err := &gqlerror.Error{Message: fmt.Sprintf(format, args...)}
-	errcode.Set(err, code)
-	return gqlerror.List{err}
+	return gqlerror.List{errcode.New(code, format, args...)}
 }

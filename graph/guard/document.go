@@ -5,7 +5,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 
-	"github.com/99designs/gqlgen/graphql/errcode"
+	"jobgraph/graph/errcode"
 )
 
 // A document is a query text that is parsed, within the limits that need no

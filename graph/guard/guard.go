@@ -8,7 +8,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
+
+	"jobgraph/graph/errcode"
 )
 
 // maxDocumentBytes is about how much the remembered documents may keep together.

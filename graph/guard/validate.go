@@ -10,7 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
-	"github.com/99designs/gqlgen/graphql/errcode"
+	"jobgraph/graph/errcode"
 )
 
 // messages are what a client reads where a rule fails. gqlparser's own texts hold

@@ -10,19 +10,15 @@ import (
 	"encoding/json"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/graph/errcode"
 )
 
-// The values of extensions.code. Apollo's clients send the whole query when they
-// read the first one, whose message is their protocol's as well.
-const (
-	codeNotFound     = "PERSISTED_QUERY_NOT_FOUND"
-	messageNotFound  = "PersistedQueryNotFound"
-	codeNotTrusted   = "QUERY_NOT_IN_SAFELIST"
-	codeBadUserInput = "BAD_USER_INPUT"
-)
+// messageNotFound is the protocol's own: Apollo's clients send the whole query when they
+// read it, or its code.
+const messageNotFound = "PersistedQueryNotFound"
 
 // maxTextBytes bounds the texts that automatic persisted queries keep together.
 const maxTextBytes = 8 << 20
@@ -58,37 +54,37 @@ func (d *Documents) MutateOperationParameters(_ context.Context, params *graphql
 	id, named, ok := documentID(params.Extensions["persistedQuery"])
 	switch {
 	case !ok:
-		return refused(codeBadUserInput, `The extension persistedQuery is not {"version": 1, "sha256Hash": "HEX"}.`)
+		return errcode.New(errcode.BadUserInput, `The extension persistedQuery is not {"version": 1, "sha256Hash": "HEX"}.`)
 	case d.trusted != nil:
-		return d.trust(params, id, named)
+		return d.resolveTrusted(params, id, named)
 	case !named:
 		return nil
 	case params.Query == "":
 		text, known := d.registered.GetIfPresent(id)
 		if !known {
-			return refused(codeNotFound, messageNotFound)
+			return errcode.New(errcode.PersistedQueryNotFound, messageNotFound)
 		}
 		params.Query = text
 		return nil
 	case hash(params.Query) != id:
-		return refused(codeBadUserInput, "sha256Hash is not the query's SHA-256 in hexadecimal digits.")
+		return errcode.New(errcode.BadUserInput, "sha256Hash is not the query's SHA-256 in hexadecimal digits.")
 	default:
 		d.registered.Set(id, params.Query)
 		return nil
 	}
 }
 
-// trust takes the text from the list alone. A text that is sent must be in it too.
-func (d *Documents) trust(params *graphql.RawParams, id string, named bool) *gqlerror.Error {
+// resolveTrusted takes the text from the list alone. A text that is sent must be in it too.
+func (d *Documents) resolveTrusted(params *graphql.RawParams, id string, named bool) *gqlerror.Error {
 	if !named {
 		id = hash(params.Query)
 	}
 	text, known := d.trusted[id]
 	switch {
 	case !known && params.Query == "":
-		return refused(codeNotFound, messageNotFound)
+		return errcode.New(errcode.PersistedQueryNotFound, messageNotFound)
 	case !known, params.Query != "" && params.Query != text:
-		return refused(codeNotTrusted, "This server runs the documents of its operator's list only. Send the id of one of them.")
+		return errcode.New(errcode.QueryNotInSafelist, "This server runs the documents of its operator's list only. Send the id of one of them.")
 	}
 	params.Query = text
 	return nil
@@ -108,10 +104,4 @@ func documentID(extension any) (id string, named, ok bool) {
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
-}
-
-func refused(code, message string) *gqlerror.Error {
-	err := &gqlerror.Error{Message: message}
-	errcode.Set(err, code)
-	return err
 }
