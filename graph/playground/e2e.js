@@ -84,6 +84,8 @@ async function tryAt(browser, viewport, screenshot) {
     await assertReadable(page);
     if (screenshot && title === 'Jobs') await shoot(page, screenshot);
   }
+  at('a description in the editor');
+  if (size === '1280x800') await tryHover(page);
   at('the documentation');
   await tryDocumentation(page);
   at('the explorer');
@@ -210,6 +212,16 @@ async function shoot(page, path) {
   await page.evaluate(() => document.activeElement.blur());
   await page.locator('.graphiql-response .scrollbar.vertical.visible').waitFor({ state: 'detached' });
   await page.screenshot({ path, animations: 'disabled' });
+}
+
+// tryHover looks at a field's description: it is Markdown, which the editor reads with its own
+// marked and sanitizes with the DOMPurify that vite.config.js puts in.
+async function tryHover(page) {
+  await choose(page, 'Jobs');
+  await page.locator('.graphiql-query-editor .view-line span', { hasText: /^\s*mediaLengthSeconds$/ }).last().hover();
+  const text = page.locator('.monaco-hover .rendered-markdown', { hasText: 'mediaLengthSeconds' }).first();
+  await text.waitFor();
+  assert.match(await text.innerText(), /Job\.mediaLengthSeconds/);
 }
 
 async function tryDocumentation(page) {

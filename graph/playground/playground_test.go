@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"runtime"
 	"slices"
@@ -72,7 +73,36 @@ func TestLicenses(t *testing.T) {
 
 	assert.Equal(t, "text/markdown; charset=utf-8", response.Header().Get("Content-Type"))
 	assert.Equal(t, "no-cache", response.Header().Get("Cache-Control"), "its name holds no hash")
-	assert.Contains(t, response.Body.String(), "## monaco-editor")
+	page := response.Body.String()
+	assert.Equal(t, page, playground.Licenses())
+	for _, name := range []string{
+		"monaco-editor", "graphiql", "react-dom", "prettier", "dompurify", "@graphiql/plugin-explorer", "react-compiler-runtime",
+		"picomatch-browser", // in a worker alone
+		// What monaco-editor has copied into itself, and helpers of the bundler.
+		"marked", "codicons", "Node.js path", "jsonc-parser", "vscode-json-languageservice", "vscode-languageserver-types",
+		"vscode-languageserver-textdocument", "vscode-uri", "@vscode/l10n", "vite", "rolldown",
+	} {
+		assert.Regexp(t, `(?m)^## `+name+` .*\n\n\S`, page, "a heading and a text")
+	}
+}
+
+// The copy of DOMPurify in monaco-editor has known ways through it: the released
+// package is in its place, once.
+func TestDOMPurifyIsTheReleasedOne(t *testing.T) {
+	pinned := regexp.MustCompile(`"dompurify": "([\d.]+)"`)
+	packages, err := os.ReadFile("package.json")
+	require.NoError(t, err)
+	want := pinned.FindSubmatch(packages)
+	require.NotNil(t, want)
+	version := regexp.MustCompile("\\.version=[`\"']([\\d.]+)[`\"'],\\w+\\.removed=")
+	var found []string
+	for _, asset := range reachable(t) {
+		for _, match := range version.FindAllStringSubmatch(get(t, asset, "").Body.String(), -1) {
+			found = append(found, match[1])
+		}
+	}
+	assert.Equal(t, []string{string(want[1])}, found)
+	assert.Contains(t, playground.Licenses(), "## dompurify - "+string(want[1])+" ")
 }
 
 func TestEncoding(t *testing.T) {
@@ -120,7 +150,12 @@ func TestHead(t *testing.T) {
 // A file is inflated once, however many ask for it and for however little of it.
 func TestFilesAreInflatedOnce(t *testing.T) {
 	served := playground.Handler()
-	paths := append(reachable(t), "/", "/licenses.md")
+	paths := []string{"/", "/licenses.md"}
+	built, err := os.ReadDir("dist/assets")
+	require.NoError(t, err)
+	for _, asset := range built {
+		paths = append(paths, "/assets/"+strings.TrimSuffix(asset.Name(), ".gz"))
+	}
 	inflated := 0
 	var requests []*http.Request
 	for _, path := range paths {

@@ -1,10 +1,19 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { notices } from './notices.js';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const { page, worker } = notices(here('.'));
 
 export default defineConfig({
+  plugins: [page],
+  worker: { plugins: () => [worker] },
+  resolve: {
+    alias: [{ find: /^\.{1,2}\/.*\bdompurify\/dompurify\.js$/, replacement: here('src/dompurify.js') }],
+  },
   build: {
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 4000, // Monaco
-    license: { fileName: 'licenses.md' },
     rolldownOptions: { onLog },
   },
   server: {
