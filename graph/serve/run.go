@@ -10,18 +10,21 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"jobgraph/graph/licenses"
 	"jobgraph/graph/settings"
 	"jobgraph/graph/version"
 	"jobgraph/graph/web"
 )
 
 type commands struct {
-	Serve   settings.Serve   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the others are sandbox and callback-url."`
+	Serve   settings.Serve   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the others are sandbox, callback-url and licenses."`
 	Sandbox settings.Sandbox `cmd:"" help:"Serve the embedded job API by itself, to try clients on."`
 
 	Version kong.VersionFlag `help:"Print the version and end."`
 
 	CallbackURL settings.CallbackURL `cmd:"" name:"callback-url" help:"Print the callback_url to hand to the job API, so that a finished job is told at once."`
+
+	Licenses struct{} `cmd:"" help:"Print the licenses and notices of everything that is in this program."`
 }
 
 // Run is the program with its arguments. It returns when ctx is done and everything has
@@ -50,6 +53,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return serveSandbox(ctx, &cli.Sandbox, stdout, stderr)
 	case command.Command() == "callback-url":
 		return printCallbackURL(&cli.CallbackURL, stdout)
+	case command.Command() == "licenses":
+		_, err := io.WriteString(stdout, licenses.Text())
+		return err
 	default:
 		return serveFacade(ctx, &cli.Serve, stdout, stderr)
 	}
