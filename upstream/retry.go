@@ -15,8 +15,10 @@ const (
 	// may be saved up: few calls can all be tried twice, many cannot.
 	retryShare   = 0.2
 	retryReserve = 10
-	// maxRetryDelay bounds the wait before a retry, which is any time up to it.
-	maxRetryDelay = 200 * time.Millisecond
+	// maxRetryDelay bounds the wait before a retry, which is any time up to it. It spreads
+	// those who failed at the same moment; how many they are is the budget's to bound. A
+	// caller waits so much longer for each job whose first call fails, and keeps its turn.
+	maxRetryDelay = 50 * time.Millisecond
 )
 
 // retryBudget keeps retries from doubling the load of an upstream in trouble.
