@@ -51,6 +51,7 @@ func TestBusyHour(t *testing.T) {
 	h.right(steady)
 	assert.Zero(t, steady.Refused, "refused at 70 %")
 	assert.Less(t, load.Ratio(steady.AnsweredIn.Percentile(99), steady.AnsweredIn.Percentile(50)), 15.0, "p99/p50 at 70 %")
+	assert.Zero(t, h.live.Errors(), "errors told to subscribers at 70 %, of jobs that never fail")
 	h.restIs(fromRest, "after 70 %")
 
 	over := h.open(2*most, 20*time.Second)
@@ -74,8 +75,10 @@ func TestBusyHour(t *testing.T) {
 func TestBusyMoment(t *testing.T) {
 	h := newBusyHour(t, "--max-inflight=16")
 	calm := load.Closed(h.url, 8, time.Second)
+	h.row("8 at a time", 0, calm)
 	h.right(calm)
 	assert.NotZero(t, calm.Right)
+	assert.Zero(t, h.live.Errors(), "errors told to subscribers")
 	assert.Zero(t, calm.Refused, "eight at once have their places")
 	soon, cancel := context.WithTimeout(t.Context(), program.Patience)
 	defer cancel()
@@ -104,7 +107,7 @@ type busyHour struct {
 func newBusyHour(t *testing.T, args ...string) *busyHour {
 	api, _ := startChild(t, childAPI, "4ms")
 	own := []string{"--upstream-url", api, "--upstream-token", "aa", "--log-level", "error"}
-	p := program.Start(t, append(own, args...)...)
+	p := program.Spawn(t, append(own, args...)...)
 	h := &busyHour{t: t, url: p.URL + "/graphql", p: p}
 	h.live = load.Subscribe(h.url, 20, 5)
 	t.Cleanup(func() {
@@ -179,7 +182,7 @@ func (h *busyHour) restIs(before held, when string) {
 			break
 		}
 	}
-	h.t.Logf("at rest %s: %v; before: %v; %d events so far", when, now, before, h.live.Events())
+	h.t.Logf("at rest %s: %v; before: %v; %d events so far, %d errors among them", when, now, before, h.live.Events(), h.live.Errors())
 	assert.True(h.t, now.within(before), "%s: %v, before %v", when, now, before)
 }
 

@@ -17,6 +17,7 @@ import (
 // Live are subscriptions to moving jobs of [API], over event streams.
 type Live struct {
 	events  atomic.Int64
+	errors  atomic.Int64
 	cancel  context.CancelFunc
 	streams sync.WaitGroup
 
@@ -52,6 +53,9 @@ func (l *Live) Wait(ctx context.Context, events int64) {
 // Events is how many have come.
 func (l *Live) Events() int64 { return l.events.Load() }
 
+// Errors is how many of the events told a retryable error, of a server that is busy.
+func (l *Live) Errors() int64 { return l.errors.Load() }
+
 // Wrong are the first things that should not have come.
 func (l *Live) Wrong() []string {
 	l.mu.Lock()
@@ -73,10 +77,10 @@ func (l *Live) fail(what string) {
 	}
 }
 
-// follow checks each event: it is about a job of these, and no older than the one before.
+// follow checks each event: it is about a job of these, and newer than the one before.
 func (l *Live) follow(ctx context.Context, url string, ids []string) error {
 	body, _ := json.Marshal(map[string]any{ // strings alone
-		"query":     "subscription ($ids: [ID!]!) { jobUpdated(ids: $ids) { ... on Job { id name } ... on ApiError { id: jobId type comment } } }",
+		"query":     "subscription ($ids: [ID!]!) { jobUpdated(ids: $ids) { ... on Job { id name } ... on ApiError { jobId retryable } } }",
 		"variables": map[string]any{"ids": ids}})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -98,16 +102,25 @@ func (l *Live) follow(ctx context.Context, url string, ids []string) error {
 			continue
 		}
 		var event struct {
-			Data struct{ JobUpdated struct{ ID, Name string } }
+			Data struct {
+				JobUpdated struct {
+					ID, Name, JobID string
+					Retryable       bool
+				}
+			}
 		}
 		err := json.Unmarshal(append([]byte("{"), data...), &event)
 		job := event.Data.JobUpdated
+		l.events.Add(1)
+		if job.Retryable && slices.Contains(ids, job.JobID) {
+			l.errors.Add(1)
+			continue
+		}
 		version, notMoving := strconv.ParseInt(job.Name, 10, 64)
 		if err != nil || notMoving != nil || !slices.Contains(ids, job.ID) || version <= latest[job.ID] {
 			l.fail(string(data))
 		}
 		latest[job.ID] = version
-		l.events.Add(1)
 	}
 	return fmt.Errorf("the status was %s", response.Status)
 }

@@ -15,8 +15,8 @@ type exchange struct {
 	want [][]string
 }
 
-// Mix makes exchanges as a busy hour has them, over [API]: a third are cold, of which
-// four calls in a hundred fail; the rest is cached, changes or does not exist.
+// Mix makes exchanges as a busy hour has them, over [API]: three of five are cold, and of
+// their calls 4 in 100 fail; the rest is cached, changes or does not exist.
 type Mix struct{ random *rand.Rand }
 
 // NewMix has a random order of its own.
@@ -53,19 +53,19 @@ func aliased(fields int) string {
 
 func (m Mix) next() exchange {
 	switch n := m.random.IntN(100); {
-	case n < 30:
-		return one(m.cold())
 	case n < 40:
+		return one(m.cold())
+	case n < 55:
 		return list(m.cold(), m.cold(), m.cold(), m.cold(), m.cold())
-	case n < 45:
+	case n < 60:
 		return m.fields()
-	case n < 75:
+	case n < 80:
 		first, ids := 10*m.random.Int64N(hotLists), make([]string, 10)
 		for i := range ids {
 			ids[i] = id(settledJob, first+int64(i))
 		}
 		return list(ids...)
-	case n < 90:
+	case n < 92:
 		return one(id(activeJob, m.random.Int64N(hotActives)))
 	default:
 		return list(id(settledJob, m.random.Int64N(10*hotLists)), id(missingJob, m.random.Int64N(missing)), "zz")
