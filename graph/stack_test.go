@@ -126,7 +126,7 @@ func TestTheDocumentedJobBesideAMissingOne(t *testing.T) {
 		"options": []
 	}, {
 		"__typename": "ApiError", "type": "ITEM_NOT_FOUND", "jobId": "00000000000000000000000000000000",
-		"comment": "No job has the id 00000000000000000000000000000000. The documented job is d4fb871e07514304b23131b45f8caa1f.",
+		"comment": "No job has the id 00000000000000000000000000000000. The sandbox's README lists the jobs that there are.",
 		"upstreamType": "ITEM_NOT_FOUND", "retryable": false
 	}]}`, s.data(t, wholeJob, ids(sandbox.DocumentedJobID, missingID)))
 }

@@ -28,7 +28,7 @@ func (c *Client) call(ctx context.Context, deadline time.Time, token, id string)
 		return nil, cut(token, id, err)
 	}
 	job, err := decodeJob(answer.Body, func(field, value string) {
-		c.unrecognized.report(field, scrub(value, token, id))
+		c.unrecognized.report(field, loggable(value, token, id))
 	})
 	if err != nil {
 		return nil, malformed(token, id, err)

@@ -61,7 +61,7 @@ type Error struct {
 	fault bool
 	// transient says that another attempt at once may well succeed.
 	transient bool
-	// cause is for the log: it is scrubbed of the token.
+	// cause is for the log: it is redacted.
 	cause error
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // panicError carries a panic and its stack to the log. Only the Go runtime's own
-// words are kept, scrubbed; any other value may hold a secret and gives its type.
+// words are kept, redacted; any other value may hold a secret and gives its type.
 type panicError struct {
 	value string
 	stack []byte
@@ -16,7 +16,7 @@ type panicError struct {
 func newPanicError(value any, token, id string) error {
 	said := fmt.Sprintf("a %T", value)
 	if err, ok := value.(runtime.Error); ok {
-		said = scrub(err.Error(), token, id)
+		said = quote(err.Error(), token, id)
 	}
 	return &panicError{said, debug.Stack()}
 }

@@ -44,14 +44,17 @@ func documentedError(token, id string, body []byte) *Error {
 	if err != nil || refused.Type == "" {
 		return nil
 	}
-	upstreamType := scrub(refused.Type, token, id)
 	known, ok := errorTypes[ErrorType(refused.Type)]
+	upstreamType := refused.Type
 	if !ok {
-		known = Unrecognized
+		known, upstreamType = Unrecognized, quote(refused.Type, token, id)
 	}
-	comment := scrub(refused.Comment, token, id)
-	if comment == "" {
+	comment := quote(refused.Comment, token, id)
+	switch comment {
+	case "":
 		comment = "The job API refused this job and gave no reason."
+	case redacted:
+		comment = sentences[known]
 	}
 	return &Error{Type: known, Comment: comment, JobID: id, UpstreamType: &upstreamType}
 }
@@ -133,11 +136,11 @@ func busy(token, id string) *Error {
 }
 
 // failure is an error that this client found itself. The cause's text may hold
-// bytes that upstream sent, so it is kept as scrubbed text only.
+// bytes that upstream sent, so it is kept as redacted text only.
 func failure(token, id string, errorType ErrorType, comment string, cause error) *Error {
 	e := &Error{Type: errorType, Comment: comment, JobID: id}
 	if cause != nil {
-		e.cause = errors.New(scrub(cause.Error(), token, id))
+		e.cause = errors.New(quote(cause.Error(), token, id))
 	}
 	return e
 }

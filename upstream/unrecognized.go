@@ -8,7 +8,8 @@ import (
 // maxUnrecognized bounds the values that are remembered as logged.
 const maxUnrecognized = 256
 
-// unrecognizedLog counts every enum value that is not known and logs each once.
+// unrecognizedLog counts every enum value that is not known and logs each once, the
+// first maxUnrecognized of them.
 type unrecognizedLog struct {
 	logger   *slog.Logger
 	observer Observer
@@ -24,15 +25,17 @@ func newUnrecognizedLog(logger *slog.Logger, observer Observer) *unrecognizedLog
 	return &unrecognizedLog{logger: logger, observer: observer, logged: map[[2]string]bool{}}
 }
 
+// report logs a value of the field; "" is one that cannot be shown.
 func (l *unrecognizedLog) report(field, value string) {
 	l.observer.UnrecognizedValue(field)
-	if len(value) > 64 {
-		value = value[:64]
+	if !l.firstTime([2]string{field, value}) {
+		return
 	}
-	if l.firstTime([2]string{field, value}) {
-		l.logger.Warn("upstream sent an enum value that this version does not know; it is served as UNRECOGNIZED",
-			"field", field, "value", value)
+	args := []any{"field", field, "value", value}
+	if value == "" {
+		args = args[:2]
 	}
+	l.logger.Warn("upstream sent an enum value that this version does not know; it is served as UNRECOGNIZED", args...)
 }
 
 func (l *unrecognizedLog) firstTime(entry [2]string) bool {

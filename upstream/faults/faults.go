@@ -36,7 +36,7 @@ func All(elsewhere string) []*Fault {
 }
 
 func raw(text string) func(*Conn, string) {
-	return func(c *Conn, _ string) { _, _ = c.Write([]byte(text)) }
+	return func(c *Conn, _ string) { _, _ = c.Write([]byte(c.repeating(text))) }
 }
 
 func body(text func(id string) string) func(*Conn, string) {
@@ -64,7 +64,7 @@ func connections() []*Fault {
 			do: func(c *Conn, _ string) { c.reset() }},
 		{Name: "no HTTP at all", Want: unavailable, ends: true, do: raw("220 mail.example.com ESMTP\r\n")},
 		{Name: "endless headers", Want: unavailable, ends: true, do: func(c *Conn, _ string) {
-			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-Long: "+strings.Repeat("a", 1000)+"\r\n", 1000)))
+			raw("HTTP/1.1 200 OK\r\n"+strings.Repeat("X-Long: "+strings.Repeat("a", 1000)+"\r\n", 1000))(c, "")
 		}},
 		{Name: "Content-Length too short", Want: malformed, ends: true, do: func(c *Conn, id string) {
 			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(Job(id))-5, Job(id))
@@ -129,6 +129,9 @@ func bodies() []*Fault {
 		}},
 		&Fault{Name: "body: 100 levels", do: body(func(id string) string {
 			return jobWith(id, `, "Options": {"a": `+nested(100)+`}`)
+		})},
+		&Fault{Name: "body: an unknown status", do: body(func(id string) string {
+			return fmt.Sprintf(`{"JobId": %q, "JobStatus": "New Status"}`, id)
 		})},
 		&Fault{Name: "body: escaped NUL", do: body(func(id string) string { return jobWith(id, `, "SourceLanguage": "\u0000"`) })},
 	)

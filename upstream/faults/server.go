@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -17,6 +18,7 @@ type Server struct {
 	listener net.Listener
 	fault    func(id string) *Fault
 	healthy  atomic.Bool
+	secret   atomic.Value // a string; what Repeat was given
 	requests atomic.Int64
 	ended    sync.WaitGroup
 
@@ -54,6 +56,10 @@ func (s *Server) Requests() int { return int(s.requests.Load()) }
 
 // Heal has every id answered well from now on.
 func (s *Server) Heal() { s.healthy.Store(true) }
+
+// Repeat has all that the server says hold the secret and what it was asked, token
+// and all, from now on: in headers, reasons and bodies.
+func (s *Server) Repeat(secret string) { s.secret.Store(secret) }
 
 // Open is how many connections are open.
 func (s *Server) Open() int {
@@ -111,6 +117,9 @@ func (s *Server) converse(conn net.Conn) {
 			return
 		}
 		s.requests.Add(1)
+		if secret, ok := s.secret.Load().(string); ok {
+			c.said = "you asked " + request.URL.String() + " with " + secret + " and " + request.URL.Query().Get("api_token")
+		}
 		id := request.URL.Query().Get("job_id")
 		fault := s.due(id, c)
 		c.served++
@@ -146,13 +155,29 @@ type Conn struct {
 	net.Conn
 	reader *bufio.Reader
 	served int
+	said   string // what every text holds; "": nothing more
 }
 
 // answer writes a whole response; header lines end in \r\n.
 func (c *Conn) answer(status int, header, body string) error {
+	reason := http.StatusText(status)
+	if c.said != "" {
+		reason = c.said
+		header += "X-Asked: " + c.said + "\r\n"
+		body = c.repeating(body)
+	}
 	_, err := fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s",
-		status, http.StatusText(status), len(body), header, body)
+		status, reason, len(body), header, body)
 	return err
+}
+
+// repeating is the text with more in those places where this package has words.
+func (c *Conn) repeating(text string) string {
+	if c.said == "" || len(text) > 1<<20 {
+		return text
+	}
+	return strings.NewReplacer("Why.", "Why: "+c.said, "<html>", "<html>"+c.said, "Welcome", c.said, `"good"`, `"`+c.said+`"`,
+		"NEW_TYPE", "NEW "+c.said, "New Status", c.said, "mail.example.com", c.said, "X-Long: ", "X-Long: "+c.said).Replace(text)
 }
 
 // hang waits until the client or the server's Close ends the connection.

@@ -29,7 +29,7 @@ func itemNotFound(id string) *fault {
 	if len(id) > longest {
 		id = "asked for"
 	}
-	return &fault{"ITEM_NOT_FOUND", "No job has the id " + id + ". The documented job is " + DocumentedJobID + "."}
+	return &fault{"ITEM_NOT_FOUND", "No job has the id " + id + ". The sandbox's README lists the jobs that there are."}
 }
 
 func fail(w http.ResponseWriter, status int, f *fault) {
