@@ -25,7 +25,8 @@ type Server struct {
 	HeaderTimeout time.Duration
 	// BodyTimeout bounds the arrival of a whole request; 10 s.
 	BodyTimeout time.Duration
-	// WriteTimeout bounds a whole answer; 5 min.
+	// WriteTimeout bounds the time until an answer begins, and the whole of one whose
+	// handler sets no deadline; 5 min.
 	WriteTimeout time.Duration
 	// Leave ends the connections that would stay open; nil: there are none.
 	Leave func(context.Context) error

@@ -29,12 +29,18 @@ func (noJobs) Job(context.Context, string, string) (*upstream.Job, error) {
 // serve serves the handler at an address of the kernel's choice until the test is done.
 func serve(t *testing.T, handler http.Handler, server web.Server) (address string) {
 	t.Helper()
+	return serveOptions(t, web.Options{GraphQL: handler}, server)
+}
+
+func serveOptions(t *testing.T, options web.Options, server web.Server) (address string) {
+	t.Helper()
 	listener, err := web.Listen("the test", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	server.Listener = listener
-	server.Handler = web.New(web.Options{GraphQL: handler, Readiness: &web.Readiness{}, Logger: slog.New(slog.DiscardHandler)})
+	options.Readiness, options.Logger = &web.Readiness{}, slog.New(slog.DiscardHandler)
+	server.Handler = web.New(options)
 	go func() { done <- web.Serve(ctx, slog.New(slog.DiscardHandler), server) }()
 	t.Cleanup(func() {
 		stop()
@@ -130,4 +136,43 @@ func TestOriginsForWebSockets(t *testing.T) {
 	request := &http.Request{Host: "jobgraph.test", Header: http.Header{"Origin": {"https://any.example"}}}
 	assert.True(t, web.Origins{"*"}.Allow(request))
 	assert.False(t, web.Origins(nil).Allow(request))
+}
+
+// TestReadersThatStopAreCut has a reader that reads nothing, and one that takes longer
+// for the whole answer than any part of it may take.
+func TestReadersThatStopAreCut(t *testing.T) {
+	const timeout = 2 * time.Second
+	const size = 8 << 20 // more than the kernel takes of an answer that nobody reads
+	ended := make(chan error, 1)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, size))
+		ended <- err
+	})
+	address := serveOptions(t, web.Options{GraphQL: handler, ProgressTimeout: timeout}, web.Server{})
+	dial := func() net.Conn {
+		connection, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		t.Cleanup(func() { connection.Close() })
+		require.NoError(t, connection.(*net.TCPConn).SetReadBuffer(64<<10))
+		_, err = io.WriteString(connection, "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		require.NoError(t, err)
+		return connection
+	}
+	dial()
+	assert.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, "a reader that reads nothing")
+
+	slow := dial()
+	read, part := 0, make([]byte, size/20)
+	began := time.Now()
+	for {
+		n, err := io.ReadFull(slow, part)
+		read += n
+		if err != nil {
+			break
+		}
+		time.Sleep(timeout / 8) // as a slow reader does
+	}
+	assert.NoError(t, <-ended, "a reader that reads slowly")
+	assert.Greater(t, read, size)
+	assert.Greater(t, time.Since(began), timeout, "it was no slow reader")
 }

@@ -2,8 +2,10 @@
 package web
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 // Options are what the public address serves.
@@ -27,6 +29,8 @@ type Options struct {
 	CallbackSecret string
 	// Wake is called with the job id of each callback.
 	Wake func(jobID string)
+	// ProgressTimeout is how long a reader may take for 64 KiB of an answer; 10 s.
+	ProgressTimeout time.Duration
 	// Logger gets a line for each request.
 	Logger *slog.Logger
 }
@@ -49,7 +53,7 @@ func New(opts Options) http.Handler {
 	if opts.Playground != nil {
 		mux.Handle("/", opts.Playground)
 	}
-	return accessLog(opts.Logger, withSecurityHeaders(opts.Hosts.Middleware(withoutReadDeadline(mux))))
+	return accessLog(opts.Logger, withSecurityHeaders(opts.Hosts.Middleware(withoutReadDeadline(withWriteProgress(cmp.Or(opts.ProgressTimeout, progressTimeout), mux)))))
 }
 
 func text(body string) http.Handler {

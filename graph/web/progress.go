@@ -1,0 +1,67 @@
+package web
+
+import (
+	"net/http"
+	"time"
+)
+
+const (
+	// progressUnit is how many bytes of an answer must be taken by its reader within
+	// progressTimeout.
+	progressUnit    = 64 << 10
+	progressTimeout = 10 * time.Second
+)
+
+// withWriteProgress closes the connection of a reader that has stopped reading, while
+// a large answer may take as long as it takes. A handler that writes with pauses, as
+// event streams do, sets deadlines of its own.
+func withWriteProgress(timeout time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&progressWriter{ResponseWriter: w, timeout: timeout}, r)
+	})
+}
+
+// progressWriter writes in units, each with a deadline.
+type progressWriter struct {
+	http.ResponseWriter
+	timeout time.Duration
+	left    int  // bytes of the unit under way
+	own     bool // the handler sets the deadlines
+}
+
+func (w *progressWriter) WriteHeader(status int) {
+	w.begin()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *progressWriter) Write(p []byte) (written int, err error) {
+	for {
+		w.begin()
+		unit := p[:min(len(p), w.left)]
+		n, err := w.ResponseWriter.Write(unit)
+		written, w.left = written+n, w.left-n
+		if p = p[len(unit):]; err != nil || len(p) == 0 {
+			return written, err
+		}
+	}
+}
+
+// begin begins a unit where the last one is full.
+func (w *progressWriter) begin() {
+	if w.left > 0 {
+		return
+	}
+	w.left = progressUnit
+	if !w.own {
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout))
+	}
+}
+
+// SetWriteDeadline is [http.ResponseController]'s.
+func (w *progressWriter) SetWriteDeadline(deadline time.Time) error {
+	w.own = true
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(deadline)
+}
+
+// Unwrap is [http.ResponseController]'s.
+func (w *progressWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
