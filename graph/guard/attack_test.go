@@ -123,6 +123,7 @@ func attacks() []attack {
 		{"long unknown names", query("{ job(ids: []) { ... on Job {" + each(100, " a%d"+strings.Repeat("x", 2000)) + "} } }"), 400, complexity},
 		{"a long unknown directive", query("{ __typename @" + strings.Repeat("x", 100_000) + " }"), 400, complexity},
 		{"a long unknown type", query("query ($a: " + strings.Repeat("x", 100_000) + ") { __typename ... on " + strings.Repeat("x", 100_000) + " { a } }"), 400, complexity},
+		{"long aliases, many times", query("query ($ids: [ID!]!) {"+each(10, " a%[1]d: job(ids: $ids) { ...f }")+"} fragment f on Job {"+each(19, " b%d"+strings.Repeat("x", 120)+": id")+"}", `{"ids": `+list(100, `"a"`)+`}`), 400, complexity},
 		{"long ids, many times", query("query ($ids: [ID!]!) {"+each(10, " a%[1]d: job(ids: $ids) { ...f }")+"} fragment f on ApiError {"+each(20, " b%d: jobId")+"}", `{"ids": `+list(100, `"`+strings.Repeat("z", 2400)+`"`)+`}`), 400, complexity},
 		{"unknown fields", query("{ job(ids: []) { ... on Job {" + each(300, " statu%d") + "} } }"), 400, invalid},
 		{"unknown directives", query("{ __typename" + each(50, " @skipp%d") + "}"), 400, invalid},

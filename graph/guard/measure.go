@@ -185,7 +185,7 @@ func (w *walker) selection(set ast.SelectionSet) selectionMeasure {
 		case *ast.Field:
 			one = w.selection(selection.SelectionSet)
 			one.depth = add(one.depth, 1)
-			one.fields = add(1, times(w.sizes.of(selection.Name), one.fields))
+			one.fields = add(keyWeight(selection.Alias), times(w.sizes.of(selection.Name), one.fields))
 		case *ast.InlineFragment:
 			one = w.selection(selection.SelectionSet)
 		case *ast.FragmentSpread:

@@ -86,9 +86,17 @@ func listLength(value *ast.Value, variables map[string]any, operation *ast.Opera
 	}
 }
 
-// textUnit is how many bytes of an id count as one entry more: an answer repeats the
-// ids that were asked.
-const textUnit = 256
+// nameUnit is how many bytes of a field's key count as one field more, and textUnit how
+// many of an id count as one entry more: an answer repeats the keys in each entry, and
+// the ids that were asked in each field that tells them. No name of the schema and no
+// id of the job API is as long.
+const (
+	nameUnit = 32
+	textUnit = 64
+)
+
+// keyWeight is how many fields one counts for by what its key has of the answer.
+func keyWeight(key string) int { return 1 + len(key)/nameUnit }
 
 // longTexts is how many entries more the ids count for. Their number is checked already.
 func longTexts(value *ast.Value, variables map[string]any, operation *ast.OperationDefinition) int {
