@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"jobgraph/graph/answers"
+	"jobgraph/graph/budget"
 	"jobgraph/graph/errcode"
 	"jobgraph/graph/generated"
 	"jobgraph/graph/guard"
@@ -31,6 +32,8 @@ type Options struct {
 	MaxBodyBytes int64
 	// MaxInflight bounds the operations in flight, streams aside; 256.
 	MaxInflight int
+	// Budget bounds the bytes of answers; nil: [budget.New]'s defaults.
+	Budget *budget.Budget
 	// HideSchema refuses introspection, and errors say nothing of the schema.
 	HideSchema bool
 	// SubgraphSDL answers _service in spite of HideSchema.
@@ -87,7 +90,11 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	if opts.ObserveOperation != nil {
 		server.AroundResponses(observeOperations(opts.ObserveOperation))
 	}
-	server.Use(answers.New(answers.Options{Token: tokenFrom, Keep: opts.KeepAnswers, Observe: opts.ObserveShared}))
+	bytes := opts.Budget
+	if bytes == nil {
+		bytes = budget.New(0, 0)
+	}
+	server.Use(answers.New(answers.Options{Token: tokenFrom, Keep: opts.KeepAnswers, Budget: bytes, Observe: opts.ObserveShared}))
 	if opts.TrustedDocuments != nil {
 		server.Use(persisted.Trusted(opts.TrustedDocuments))
 	} else {
@@ -102,6 +109,7 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	server.SetQueryCache(gate)
 	server.Use(representations{})
 	server.Use(singleRootField{})
+	server.Use(budget.Extension{Budget: bytes}) // as the last: see there
 	// A loader for each operation: a connection may carry many. Operations take
 	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {

@@ -97,6 +97,14 @@ func (m *Metrics) Watch(jobs, connections func() int) {
 		}, func() float64 { return float64(connections()) }))
 }
 
+// Answers shows how many bytes of answers are being made or sent.
+func (m *Metrics) Answers(bytes func() int64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "jobgraph_answer_bytes",
+		Help: "Bytes of the answers that are being made or sent, of --max-memory-answers.",
+	}, func() float64 { return float64(bytes()) }))
+}
+
 func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }

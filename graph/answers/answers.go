@@ -11,6 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"jobgraph/graph/budget"
 	"jobgraph/upstream"
 	"jobgraph/upstream/cache"
 	"jobgraph/upstream/keyedhash"
@@ -31,6 +32,9 @@ type Options struct {
 	Token func(ctx context.Context) string
 	// Keep has answers given again whose jobs are all in the cache.
 	Keep bool
+	// Budget gives the response in place of a shared answer that has no room any more;
+	// needed where requests have a [budget.Hold].
+	Budget *budget.Budget
 	// Observe is told of each answer that was given without an execution: how is
 	// [InFlight] or [Kept]; nil: nobody is told.
 	Observe func(how string)
@@ -42,7 +46,7 @@ type Options struct {
 type Answers struct {
 	opts Options
 	hash *keyedhash.Hasher
-	kept *otter.Cache[key, kept] // nil: none is
+	kept *otter.Cache[key, *kept] // nil: none is
 
 	mu      sync.Mutex
 	running map[key]*execution
@@ -55,6 +59,7 @@ type key = keyedhash.Sum
 // kept is an answer, and what it was made of.
 type kept struct {
 	response *graphql.Response
+	answer   *budget.Answer // counts while the response is being sent; nil: never
 	used     *cache.Used
 }
 
@@ -71,10 +76,10 @@ func New(opts Options) *Answers {
 		a.opts.Observe = func(string) {}
 	}
 	if opts.Keep {
-		a.kept = otter.Must(&otter.Options[key, kept]{
+		a.kept = otter.Must(&otter.Options[key, *kept]{
 			MaximumWeight: maxKeptBytes,
 			Executor:      func(work func()) { work() }, // no goroutine of its own
-			Weigher: func(_ key, k kept) uint32 {
+			Weigher: func(_ key, k *kept) uint32 {
 				return uint32(512 + cap(k.response.Data) + k.used.Bytes())
 			},
 		})
@@ -111,9 +116,9 @@ func (a *Answers) InterceptResponse(ctx context.Context, next graphql.ResponseHa
 		return next(ctx)
 	}
 	key := a.hash.Sum(a.opts.Token(ctx), operation.RawQuery, operation.OperationName, variables)
-	if response := a.given(key); response != nil {
+	if k := a.given(key); k != nil {
 		a.opts.Observe(Kept)
-		return response
+		return a.hand(ctx, k.response, k.answer)
 	}
 	if shared := a.join(ctx, key, own); shared != own {
 		return a.follow(ctx, key, shared)
@@ -122,7 +127,7 @@ func (a *Answers) InterceptResponse(ctx context.Context, next graphql.ResponseHa
 }
 
 // given is the kept answer, nil where there is none any more.
-func (a *Answers) given(key key) *graphql.Response {
+func (a *Answers) given(key key) *kept {
 	if a.kept == nil {
 		return nil
 	}
@@ -134,13 +139,21 @@ func (a *Answers) given(key key) *graphql.Response {
 		a.kept.Invalidate(key)
 		return nil
 	}
-	return k.response
+	return k
+}
+
+// hand has the request hold the answer that it is given.
+func (a *Answers) hand(ctx context.Context, response *graphql.Response, answer *budget.Answer) *graphql.Response {
+	if err := budget.HoldFrom(ctx).Take(answer); err != nil {
+		return a.opts.Budget.Refused(err)
+	}
+	return response
 }
 
 // keep is for answers that are whole and made of what the cache keeps. An operation
 // that asked for no job has none that could change: it is not worth the room.
-func (a *Answers) keep(key key, response *graphql.Response, used *cache.Used) {
+func (a *Answers) keep(key key, response *graphql.Response, answer *budget.Answer, used *cache.Used) {
 	if a.kept != nil && response != nil && len(response.Errors) == 0 && used.Current() {
-		a.kept.Set(key, kept{response, used})
+		a.kept.Set(key, &kept{response, answer, used})
 	}
 }

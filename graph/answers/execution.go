@@ -5,6 +5,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"jobgraph/graph/budget"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream/cache"
 )
@@ -23,6 +24,9 @@ type execution struct {
 	done    chan struct{} // closed when response is set
 	// response is nil where the execution panicked.
 	response *graphql.Response
+	// answer is held for as long as there are callers: who has waited for it does not
+	// find its room taken.
+	answer *budget.Answer
 }
 
 // mark is true once.
@@ -50,39 +54,51 @@ func (a *Answers) join(ctx context.Context, key key, own *execution) *execution 
 
 // lead executes. The caller's leaving ends the execution only if nobody else waits.
 func (a *Answers) lead(ctx context.Context, key key, own *execution, next graphql.ResponseHandler) (response *graphql.Response) {
-	defer context.AfterFunc(ctx, func() { a.leave(key, own) })()
-	defer func() { a.land(key, own, response) }()
+	stop := context.AfterFunc(ctx, func() { a.leave(key, own) })
+	defer func() {
+		a.land(key, own, response, budget.HoldFrom(ctx).Answer())
+		if stop() {
+			a.leave(key, own)
+		}
+	}()
 	return next(cache.WithUsed(own.ctx, own.used))
 }
 
 // follow waits. It gives nil to a caller that has left.
 func (a *Answers) follow(ctx context.Context, key key, shared *execution) *graphql.Response {
+	defer a.leave(key, shared)
 	transport.GiveUpPlace(ctx)
 	select {
 	case <-shared.done:
 	case <-ctx.Done():
-		a.leave(key, shared)
 		return nil
 	}
 	if shared.response == nil {
 		panic(sharedPanic)
 	}
 	a.opts.Observe(InFlight)
-	return shared.response
+	return a.hand(ctx, shared.response, shared.answer)
 }
 
 // land hands the answer to all who wait. It is kept before the execution is forgotten:
 // who comes now finds the one or the other.
-func (a *Answers) land(key key, landed *execution, response *graphql.Response) {
+func (a *Answers) land(key key, landed *execution, response *graphql.Response, answer *budget.Answer) {
 	landed.cancel()
-	a.keep(key, response, landed.used)
+	a.keep(key, response, answer, landed.used)
 	landed.response = response
-	a.forget(key, landed)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.running[key] == landed {
+		delete(a.running, key)
+	}
+	if answer != nil && landed.callers > 0 && answer.Acquire() == nil {
+		landed.answer = answer
+	}
 	close(landed.done)
 }
 
-// leave is one caller's going; the last one ends the execution, and nobody joins what
-// is about to fail.
+// leave is one caller's going, which each does once; the last one ends the execution,
+// and nobody joins what is about to fail.
 func (a *Answers) leave(key key, left *execution) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -94,12 +110,7 @@ func (a *Answers) leave(key key, left *execution) {
 		delete(a.running, key)
 	}
 	left.cancel()
-}
-
-func (a *Answers) forget(key key, gone *execution) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.running[key] == gone {
-		delete(a.running, key)
+	if left.answer != nil {
+		left.answer.Release()
 	}
 }

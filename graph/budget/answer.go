@@ -18,13 +18,17 @@ type Answer struct {
 func (a *Answer) Reserve(bytes int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.refused == nil {
+	switch {
+	case a.refused != nil:
+	case int64(bytes) > a.budget.each-a.size:
+		a.refused = ErrTooLarge
+	default:
 		a.refused = a.grow(int64(bytes))
 	}
 	return a.refused
 }
 
-// Resize has the answer count for what it has come to.
+// Resize has the answer count for the memory that it has come to have.
 func (a *Answer) Resize(bytes int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -36,8 +40,7 @@ func (a *Answer) Resize(bytes int) error {
 
 func (a *Answer) grow(bytes int64) error {
 	switch {
-	case bytes > a.budget.each-a.size:
-		return ErrTooLarge
+	case a.holders == 0: // counts when it is held again
 	case bytes < 0:
 		a.budget.release(-bytes)
 	case !a.budget.acquire(bytes):

@@ -6,6 +6,9 @@ import "context"
 // the executor fills it, and the transport closes it when the last byte is written.
 // The zero Hold, and a nil one, hold nothing. One goroutine owns it.
 type Hold struct {
+	// Data is the answer's, where it is not in the executor's buffer.
+	Data []byte
+
 	answer *Answer
 	closed bool
 }

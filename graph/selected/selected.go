@@ -3,15 +3,19 @@
 // each; here the selection is read once for a list, and each job is written straight
 // into the answer. The generated executor hands over by its own rule: a result that
 // is a graphql.Marshaler is left to write itself.
+//
+// Before anything is written it is known how large it will be: what is more than an
+// answer may have, see [budget.Budget], is not written at all, and room for the rest
+// is made once.
 package selected
 
 import (
 	"context"
-	"io"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/plugin/federation/fedruntime"
 
+	"jobgraph/graph/budget"
 	"jobgraph/upstream"
 )
 
@@ -20,7 +24,7 @@ func List(ctx context.Context, results []upstream.Result) []upstream.Result {
 	if len(results) == 0 {
 		return results
 	}
-	return []upstream.Result{&written{results[0], inRow(results, writeResult(ctx))}}
+	return []upstream.Result{&written{results[0], newRow(ctx, results, resultWriter(ctx))}}
 }
 
 // One gives the result of the field that ctx is about, ready to be written.
@@ -34,13 +38,31 @@ func Entities(ctx context.Context, entities []fedruntime.Entity) []fedruntime.En
 	if len(entities) == 0 {
 		return entities
 	}
-	writeJob := job.compile(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections)
-	return []fedruntime.Entity{&writtenEntities{inRow(entities, func(to []byte, entity fedruntime.Entity) []byte {
-		if job, ok := entity.(*upstream.Job); ok && job != nil {
-			return writeJob(to, job)
-		}
-		return append(to, "null"...)
+	write := job.compile(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections)
+	return []fedruntime.Entity{&writtenEntities{newRow(ctx, entities, writer[fedruntime.Entity]{
+		size: func(entity *fedruntime.Entity) int {
+			if job, ok := (*entity).(*upstream.Job); ok && job != nil {
+				return write.size(job)
+			}
+			return len("null")
+		},
+		append: func(to []byte, entity *fedruntime.Entity) []byte {
+			if job, ok := (*entity).(*upstream.Job); ok && job != nil {
+				return write.append(to, job)
+			}
+			return append(to, "null"...)
+		},
 	})}}
+}
+
+// Events gives for each result of a subscription the same, ready to be written as the
+// whole data of an event.
+func Events(ctx context.Context) func(upstream.Result) upstream.Result {
+	write, hold := resultWriter(ctx), budget.HoldFrom(ctx)
+	key := `{"` + graphql.GetFieldContext(ctx).Field.Alias + `":`
+	return func(result upstream.Result) upstream.Result {
+		return &event{Result: result, hold: hold, key: key, write: write}
+	}
 }
 
 // written stands for all the results of a list. The executor writes a list of one in
@@ -56,42 +78,30 @@ type writtenEntities struct{ row }
 // IsEntity is gqlgen's mark of what _entities may answer with.
 func (*writtenEntities) IsEntity() {}
 
-// row gives values with commas between.
-type row func() []byte
-
-// MarshalGQL is gqlgen's.
-func (r row) MarshalGQL(w io.Writer) {
-	_, _ = w.Write(r()) // into the executor's buffer, which takes all
-}
-
-// averageSize is about how many bytes one job has where some fields are selected.
-const averageSize = 256
-
-func inRow[T any](values []T, write func(to []byte, value T) []byte) row {
-	return func() []byte {
-		to := make([]byte, 0, averageSize*len(values))
-		for i, value := range values {
-			if i > 0 {
-				to = append(to, ',')
-			}
-			to = write(to, value)
-		}
-		return to
-	}
-}
-
-// writeResult reads what the field selects of each member of the union.
-func writeResult(ctx context.Context) func(to []byte, result upstream.Result) []byte {
+// resultWriter reads what the field selects of each member of the union.
+func resultWriter(ctx context.Context) writer[upstream.Result] {
 	operation, set := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections
-	writeJob, writeError := job.compile(operation, set), apiError.compile(operation, set)
-	return func(to []byte, result upstream.Result) []byte {
-		switch result := result.(type) {
-		case *upstream.Job:
-			return writeJob(to, result)
-		case *upstream.Error:
-			return writeError(to, result)
-		default:
-			panic("selected: neither a job nor an error")
-		}
+	ofJob, ofError := job.compile(operation, set), apiError.compile(operation, set)
+	return writer[upstream.Result]{
+		size: func(result *upstream.Result) int {
+			switch result := (*result).(type) {
+			case *upstream.Job:
+				return ofJob.size(result)
+			case *upstream.Error:
+				return ofError.size(result)
+			default:
+				panic("selected: neither a job nor an error")
+			}
+		},
+		append: func(to []byte, result *upstream.Result) []byte {
+			switch result := (*result).(type) {
+			case *upstream.Job:
+				return ofJob.append(to, result)
+			case *upstream.Error:
+				return ofError.append(to, result)
+			default:
+				panic("selected: neither a job nor an error")
+			}
+		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admin"
+	"jobgraph/graph/budget"
 	"jobgraph/graph/examples/page"
 	"jobgraph/graph/memory"
 	"jobgraph/graph/persisted"
@@ -77,12 +78,14 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	})
 	connections := transport.NewConnections(c.MaxConnections)
 	f.metrics.Watch(watches.Jobs, connections.Open)
-	handler, err := f.public(ctx, f.graphQL(source, watches, connections, documents), watches.Wake)
+	bytes := budget.New(c.MaxMemoryAnswers, c.MaxResponseBytes)
+	f.metrics.Answers(bytes.InUse)
+	handler, err := f.public(ctx, f.graphQL(source, watches, connections, bytes, documents), watches.Wake)
 	if err != nil {
 		return err
 	}
 	announce(c, stdout, f.logger, f.listener.Addr(), f.metricsAddress)
-	// An answer may take as long as its slowest job, and then has to be sent.
+	// An answer may take as long as its slowest job, and then has to begin.
 	return web.Serve(ctx, f.logger, web.Server{
 		Listener:     f.listener,
 		Handler:      handler,
@@ -144,11 +147,12 @@ func (f *facade) client(version string) (*upstream.Client, error) {
 	return client, nil
 }
 
-func (f *facade) graphQL(source graph.JobSource, watches *watch.Watches, connections *transport.Connections, documents map[string]string) http.Handler {
+func (f *facade) graphQL(source graph.JobSource, watches *watch.Watches, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
 	return graph.NewHandler(source, graph.Options{
 		Limits:           f.Limits,
 		MaxBodyBytes:     f.MaxBodyBytes,
 		MaxInflight:      f.MaxInflight,
+		Budget:           bytes,
 		HideSchema:       !f.Introspection,
 		SubgraphSDL:      f.SubgraphSDL,
 		DisableGET:       !f.GET,

@@ -43,6 +43,10 @@ func (c *Serve) Validate() error {
 		return errors.New("--max-body-bytes must be at least 1")
 	case c.MaxInflight <= 0:
 		return errors.New("--max-inflight must be at least 1")
+	case c.MaxResponseBytes <= 0:
+		return errors.New("--max-response-bytes must be at least 1")
+	case c.MaxMemoryAnswers < c.MaxResponseBytes:
+		return errors.New("--max-memory-answers must be at least --max-response-bytes, or no large answer fits")
 	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}

@@ -37,6 +37,12 @@ func (a answer) fail(operation *graphql.OperationContext, failures gqlerror.List
 	a.write(status, a.exec.DispatchError(ctx, failures))
 }
 
+// writeOverloaded sends the response of an operation whose answer had no room.
+func (a answer) writeOverloaded(response *graphql.Response) {
+	a.w.Header().Set(overloaded.header[0], overloaded.header[1])
+	a.write(overloaded.status, response)
+}
+
 // write sends the response. The data is JSON already and is not read once more;
 // a response without data, not even null, is a request error and has no such key.
 func (a answer) write(status int, response *graphql.Response) {

@@ -10,6 +10,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/graph/budget"
 )
 
 // HTTP answers POST and GET, and tells every other request what is wrong with it.
@@ -66,9 +68,13 @@ func (h HTTP) execute(a answer, params *graphql.RawParams) {
 		a.refuse(overloaded)
 		return
 	}
+	// The answer's bytes count until the last one is written.
+	var hold budget.Hold
+	defer hold.Close()
 	send := func() func() {
 		defer place.leave()
-		return run(context.WithValue(a.r.Context(), placeKey{}, place), a, params)
+		ctx := context.WithValue(a.r.Context(), placeKey{}, place)
+		return run(budget.WithHold(ctx, &hold), a, params)
 	}()
 	send()
 }
@@ -86,6 +92,9 @@ func run(ctx context.Context, a answer, params *graphql.RawParams) (send func())
 	default:
 		responses, ctx := a.exec.DispatchOperation(ctx, operation)
 		response := responses(ctx)
+		if budget.IsOverloaded(response) {
+			return func() { a.writeOverloaded(response) }
+		}
 		return func() { a.write(http.StatusOK, response) }
 	}
 }

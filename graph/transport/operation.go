@@ -6,6 +6,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/graph/budget"
 )
 
 // operation is one GraphQL operation under way.
@@ -16,27 +18,31 @@ type operation struct {
 	responses graphql.ResponseHandler
 	streams   bool
 	done      bool
-	stop      func()
+	// stop is to be called when the last response has been written.
+	stop func()
 }
 
 // begin parses, validates and starts an operation. What is wrong before anything is
 // executed is in refused; the operation is nil then. A subscription ends when leaving
-// does, a query when ctx does.
+// does, a query when ctx does. The bytes of a response count until the next one is
+// asked for or the operation is stopped: it must have been written by then.
 func begin(ctx, leaving context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (o *operation, refused *graphql.Response) {
-	ctx = graphql.StartOperationTrace(ctx)
+	hold := &budget.Hold{}
+	ctx = budget.WithHold(graphql.StartOperationTrace(ctx), hold)
 	now := graphql.Now()
 	params.ReadTime = graphql.TraceTiming{Start: now, End: now}
 	parsed, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
+		defer hold.Close()
 		return nil, exec.DispatchError(graphql.WithOperationContext(ctx, parsed), errs)
 	}
-	o = &operation{exec: exec, parsed: parsed, ctx: ctx, stop: func() {}}
+	o = &operation{exec: exec, parsed: parsed, ctx: ctx, stop: hold.Close}
 	o.streams = parsed.Operation.Operation == ast.Subscription
 	if o.streams {
 		var cancel context.CancelFunc
 		o.ctx, cancel = context.WithCancel(ctx)
 		unhook := context.AfterFunc(leaving, cancel)
-		o.stop = func() { unhook(); cancel() }
+		o.stop = func() { unhook(); cancel(); hold.Close() }
 	}
 	defer func() {
 		if r := recover(); r != nil {

@@ -56,18 +56,19 @@ func (s *subscriber) put(from *watcher, state upstream.Result, last bool) {
 
 // deliver sends what is waiting until all jobs have settled or ctx is done. While
 // out's reader is busy, a newer state takes the waiting one's place.
-func (s *subscriber) deliver(ctx context.Context, out chan<- upstream.Result) {
+func (s *subscriber) deliver(ctx context.Context, out chan<- upstream.Result, show func(upstream.Result) upstream.Result) {
 	for {
 		from, state, open := s.first()
 		if open == 0 {
 			return
 		}
-		ready := out
-		if state == nil {
-			ready = nil // blocks for ever: there is nothing to send
+		var ready chan<- upstream.Result // blocks for ever where there is nothing to send
+		var shown upstream.Result
+		if state != nil {
+			ready, shown = out, show(state)
 		}
 		select {
-		case ready <- state:
+		case ready <- shown:
 			s.told(from, state)
 		case <-s.changed:
 		case <-ctx.Done():

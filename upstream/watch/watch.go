@@ -90,6 +90,11 @@ func New(source Source, opts Options) *Watches {
 // have settled or ctx is done. A reader that is slow gets the latest state and
 // misses those before it. The error is [ErrTooMany].
 func (w *Watches) Watch(ctx context.Context, token string, ids []string) (<-chan upstream.Result, error) {
+	return w.WatchAs(ctx, token, ids, func(state upstream.Result) upstream.Result { return state })
+}
+
+// WatchAs is Watch that sends for each state what show makes of it.
+func (w *Watches) WatchAs(ctx context.Context, token string, ids []string, show func(upstream.Result) upstream.Result) (<-chan upstream.Result, error) {
 	s := newSubscriber()
 	if err := w.subscribe(s, token, ids); err != nil {
 		return nil, err
@@ -98,7 +103,7 @@ func (w *Watches) Watch(ctx context.Context, token string, ids []string) (<-chan
 	go func() {
 		defer close(out)
 		defer w.unsubscribe(s)
-		s.deliver(ctx, out)
+		s.deliver(ctx, out, show)
 	}()
 	return out, nil
 }
