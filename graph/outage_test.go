@@ -27,6 +27,7 @@ func (a *attempts) Retried()                       { a.Add(1) }
 func (a *attempts) Refused(string)                 { a.Add(-1) }
 func (a *attempts) Coalesced()                     {}
 func (a *attempts) BreakerChanged(bool)            {}
+func (a *attempts) TokenBreakersOpen(int)          {}
 func (a *attempts) UnrecognizedValue(string)       {}
 
 // answer is one operation's, as its caller saw it.

@@ -1,113 +1,214 @@
 package upstream
 
 import (
+	"container/list"
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
 
 const (
-	// failuresInARow open the breaker, and so does half of a window with at
-	// least windowCalls calls.
+	// failuresInARow open a circuit, but only while nothing has been good for quietFor.
 	failuresInARow = 5
-	windowCalls    = 20
-	window         = 10 * time.Second
-	// probeEvery is how often an open breaker lets one call through, give or take a fifth.
+	quietFor       = time.Second
+	// Half of the window's calls open it too, once there are as many as windowCalls.
+	windowCalls = 20
+	// probeEvery is how often an open circuit lets one call through, give or take a fifth.
 	probeEvery = 2 * time.Second
+
+	// maxTokenCircuits bounds the tokens that are remembered, 0.5 KB each: twice as
+	// many as calls can be under way where that is more.
+	maxTokenCircuits = 4096
+	// tokenIdle is how long a token is remembered that asks nothing.
+	tokenIdle = time.Minute
 )
 
-// breaker leaves a failing upstream alone: while it is open, calls fail at once.
+// breaker leaves a failing upstream alone: while a circuit is open, its calls fail at
+// once. Each token has a circuit, and there is one for all. An open circuit lets one call
+// through every probeEvery, whatever became of the one before, and the first good answer
+// closes it.
 //
-// The counting is failsafe-go's. Its half-open state is not used: a probe that is
-// cancelled would keep its place for ever, and one that hangs would put the next
-// one off until its deadline. Here an open breaker lets one call through every
-// probeEvery, whatever became of the one before, and the first good answer closes it.
+// Where many calls are under way, fast failures arrive before the slow answers to what was
+// asked earlier. So calls are judged in the order in which they were asked: one that is
+// under way, and was asked before the last one that failed, counts as good. See failing.
+//
+// Invariants, whenever mu is free:
+//   - pending has exactly the permits that were given and are not recorded yet, in the
+//     order in which they were given.
+//   - A token is in tokens if and only if it is in recent, and each permit's token is.
+//   - sole is nil while the circuit for all is closed.
 type breaker struct {
-	changed func(open bool)
+	observer Observer
+	log      *failureLog
+	started  time.Time
+	max      int
 
-	mu         sync.Mutex
-	counts     circuitbreaker.CircuitBreaker[any]
-	inARow     int
-	generation int // one more at each change
+	mu      sync.Mutex
+	all     circuit
+	sole    *tokenCircuit // whose failures alone opened the circuit for all; nil: several tokens'
+	tokens  map[tokenKey]*tokenCircuit
+	recent  list.List // of *tokenCircuit, the one that asked last in front
+	pending permit    // the ring of those under way; next is the one asked first
+	asked   uint64    // how many permits there were
+	open    int       // tokens whose circuit is open
+	spare   []*permit // to use again
+}
+
+// circuit is open or closed, for one token or for all.
+type circuit struct {
+	window
+	open       bool
+	opened     time.Time
 	nextProbe  time.Time
+	generation int // one more at each change: what was asked before tells of the past
 }
 
-// permit says when a call was let through: a result that comes after the next
-// change tells of the past and is ignored.
-type permit struct{ generation int }
-
-func newBreaker(changed func(open bool)) *breaker {
-	counts := circuitbreaker.NewBuilder[any]().
-		WithFailureRateThreshold(0.5, windowCalls, window).
-		Build()
-	return &breaker{changed: changed, counts: counts}
+type tokenCircuit struct {
+	circuit
+	token   tokenKey
+	at      *list.Element
+	lastUse time.Time
+	calls   int  // under way
+	told    bool // the log was told that it is open
 }
 
-// remaining is how long an open breaker refuses all calls; 0: not at all.
-func (b *breaker) remaining() time.Duration {
+// permit lets one call through; record takes it back.
+type permit struct {
+	token           *tokenCircuit
+	number          uint64
+	ofToken, ofAll  int // the circuits' generations
+	previous, after *permit
+}
+
+func newBreaker(observer Observer, log *failureLog, concurrency int) *breaker {
+	b := &breaker{observer: observer, log: log, started: time.Now(),
+		max: max(maxTokenCircuits, 2*concurrency), tokens: map[tokenKey]*tokenCircuit{}}
+	b.pending.previous, b.pending.after = &b.pending, &b.pending
+	return b
+}
+
+// remaining is how long an open circuit refuses all calls of the token; 0: not at all.
+func (b *breaker) remaining(token tokenKey) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.counts.IsOpen() {
+	t := b.tokens[token]
+	if !b.all.open && (t == nil || !t.open) {
 		return 0
 	}
-	return max(0, time.Until(b.nextProbe))
+	return b.refused(t, time.Now())
 }
 
-// admit lets a call through, or says how long to stay away.
-func (b *breaker) admit() (permit, time.Duration) {
+// admit lets a call through, or says how long to stay away. What it gives must be recorded.
+func (b *breaker) admit(token tokenKey) (*permit, time.Duration) {
+	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.counts.IsOpen() {
-		if wait := time.Until(b.nextProbe); wait > 0 {
-			return permit{}, wait
-		}
-		b.nextProbe = time.Now().Add(probeDelay())
+	t := b.tokens[token]
+	if wait := b.refused(t, now); wait > 0 {
+		return nil, wait
 	}
-	return permit{b.generation}, 0
+	if t == nil {
+		t = b.remember(token, now)
+	}
+	b.recent.MoveToFront(t.at)
+	t.lastUse = now
+	if b.shutFor(t) {
+		b.all.nextProbe = now.Add(probeDelay())
+	}
+	if t.open {
+		t.nextProbe = now.Add(probeDelay())
+	}
+	return b.permit(t), 0
+}
+
+// shutFor says whether the circuit for all is open for the token, nil being a new one.
+// Where one token's failures opened it, another may show that it fares better.
+func (b *breaker) shutFor(t *tokenCircuit) bool {
+	return b.all.open && (b.sole == nil || b.sole == t)
+}
+
+func (b *breaker) refused(t *tokenCircuit, now time.Time) time.Duration {
+	switch {
+	case b.shutFor(t):
+		return max(0, b.all.nextProbe.Sub(now))
+	case t != nil && t.open:
+		return max(0, t.nextProbe.Sub(now))
+	default:
+		return 0
+	}
 }
 
 // record takes the result of a call that was let through.
-func (b *breaker) record(p permit, failed bool) {
+func (b *breaker) record(p *permit, r result) {
+	now := time.Now()
+	var news []report
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if p.generation != b.generation {
-		return
+	t := p.token
+	ofToken, ofAll := p.ofToken == t.generation, p.ofAll == b.all.generation
+	number := p.number
+	b.takeBack(p)
+	switch r {
+	case resultCancelled:
+	case resultGood:
+		news = b.succeeded(t, ofToken, ofAll, now)
+	default:
+		news = b.failed(t, ofToken, ofAll, number, r, now)
 	}
-	if b.counts.IsOpen() {
-		if !failed {
-			b.counts.Close()
-			b.change(false)
+	b.mu.Unlock()
+	b.log.tell(news) // a log may block
+}
+
+func (b *breaker) succeeded(t *tokenCircuit, ofToken, ofAll bool, now time.Time) (news []report) {
+	if ofAll {
+		b.all.succeed(b.second(now), now)
+		if b.all.open {
+			news = append(news, b.closeAll(now))
 		}
-		return
 	}
-	if b.count(failed); b.counts.IsOpen() {
-		b.nextProbe = time.Now().Add(probeDelay())
-		b.change(true)
+	if ofToken {
+		t.succeed(b.second(now), now)
+		if t.open {
+			news = append(news, b.closeToken(t, now)...)
+		}
 	}
+	return news
 }
 
-// count opens the breaker where it is time to. A good answer can do so, too: the
-// one that fills a window whose other half has failed.
-func (b *breaker) count(failed bool) {
-	if !failed {
-		b.inARow = 0
-		b.counts.RecordSuccess()
-		return
+func (b *breaker) failed(t *tokenCircuit, ofToken, ofAll bool, number uint64, r result, now time.Time) (news []report) {
+	if ofToken {
+		t.fail(r, b.second(now), number)
+		if !t.open && b.failing(&t.circuit, t, now) {
+			news = b.openToken(t, now)
+		}
 	}
-	b.inARow++
-	b.counts.RecordFailure()
-	if b.inARow >= failuresInARow {
-		b.counts.Open()
+	if !ofAll {
+		return news
 	}
+	b.all.fail(r, b.second(now), number)
+	switch {
+	case b.all.open && b.sole != nil && b.sole != t:
+		b.sole = nil // another one fails alike
+	case !b.all.open && b.failing(&b.all, nil, now):
+		if sole, alike := b.alike(now); alike {
+			t.told = false // one line says both
+			return []report{b.openAll(sole, now)}
+		}
+	}
+	return news
 }
 
-func (b *breaker) change(open bool) {
-	b.inARow = 0
-	b.generation++
-	b.changed(open)
+func (c *circuit) succeed(second int64, now time.Time) {
+	c.add(resultGood, second)
+	c.inARow, c.lastGood = 0, now
 }
+
+func (c *circuit) fail(r result, second int64, number uint64) {
+	c.add(r, second)
+	c.inARow++
+	c.lastFailed = max(c.lastFailed, number)
+}
+
+func (b *breaker) second(now time.Time) int64 { return int64(now.Sub(b.started) / time.Second) }
 
 // probeDelay is spread, so that many servers do not probe at the same moment.
 func probeDelay() time.Duration {

@@ -1,14 +1,55 @@
 package upstream
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"jobgraph/upstream/keyedhash"
 )
+
+// circuits is an Observer of breakers.
+type circuits struct {
+	nobody
+	open   bool // for all
+	tokens int
+	opened int // how often, for all or a token
+}
+
+func (c *circuits) BreakerChanged(open bool) {
+	c.open = open
+	if open {
+		c.opened++
+	}
+}
+
+func (c *circuits) TokenBreakersOpen(tokens int) {
+	if tokens > c.tokens {
+		c.opened++
+	}
+	c.tokens = tokens
+}
+
+func testBreaker() (*breaker, *circuits) {
+	seen := &circuits{}
+	return newBreaker(seen, newFailureLog(nil), 256), seen
+}
+
+func key(n int) tokenKey { return tokenKey{byte(n), byte(n >> 8), byte(n >> 16)} }
+
+// call asks and has the result at once; it is false where it was refused.
+func call(b *breaker, token tokenKey, r result) bool {
+	p, wait := b.admit(token)
+	if wait > 0 {
+		return false
+	}
+	b.record(p, r)
+	return true
+}
 
 func TestBreakerOpensAtHalfOfAWindow(t *testing.T) {
 	for _, test := range []struct {
@@ -17,51 +58,284 @@ func TestBreakerOpensAtHalfOfAWindow(t *testing.T) {
 		open bool
 	}{{"a half", 2, true}, {"a third", 3, false}} {
 		t.Run(test.name, func(t *testing.T) {
-			open := false
-			b := newBreaker(func(now bool) { open = now })
+			b, seen := testBreaker()
 			for i := range 60 {
-				p, _ := b.admit()
-				b.record(p, i%test.of == 0)
+				r := resultGood
+				if i%test.of == 0 {
+					r = resultUnavailable
+				}
+				call(b, key(1), r)
 			}
-			assert.Equal(t, test.open, open)
+			assert.Equal(t, test.open, seen.open)
 		})
 	}
 }
 
+// Failures in a row say nothing right after a good answer.
+func TestFiveInARowOpenWhereNothingIsGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, seen := testBreaker()
+		call(b, key(1), resultGood)
+		for range 2 * failuresInARow {
+			call(b, key(1), resultUnavailable)
+		}
+		assert.Zero(t, seen.opened)
+		time.Sleep(quietFor)
+		call(b, key(1), resultUnavailable)
+		assert.True(t, seen.open)
+	})
+}
+
 func TestBreakerProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		open := false
-		b := newBreaker(func(now bool) { open = now })
-		old, _ := b.admit()
-		for range failuresInARow {
-			b.record(old, true)
+		b, seen := testBreaker()
+		for range failuresInARow - 1 {
+			require.True(t, call(b, key(1), resultUnavailable))
 		}
-		assert.True(t, open)
-		_, wait := b.admit()
+		last, _ := b.admit(key(1))
+		old, _ := b.admit(key(1))
+		b.record(last, resultTimeout)
+		assert.True(t, seen.open)
+		assert.Equal(t, 1, seen.tokens)
+		_, wait := b.admit(key(1))
 		assert.Positive(t, wait)
-		b.record(old, false)
-		assert.True(t, open, "an answer to a call of before the change closed the breaker")
+		b.record(old, resultGood)
+		assert.True(t, seen.open, "an answer to a call of before the change closed the breaker")
 
 		time.Sleep(2 * probeEvery)
-		_, wait = b.admit() // a probe that is cancelled or hangs
+		cancelled, wait := b.admit(key(1))
 		assert.Zero(t, wait)
-		_, wait = b.admit()
+		_, wait = b.admit(key(1))
 		assert.Positive(t, wait, "two probes at once")
 		time.Sleep(2 * probeEvery)
-		probe, wait := b.admit()
+		hanging, wait := b.admit(key(1))
 		assert.Zero(t, wait, "the probe before has kept its place")
-		b.record(probe, true)
-		assert.True(t, open, "a failed probe closed the breaker")
-		b.record(probe, false)
-		assert.False(t, open)
-		assert.Zero(t, b.remaining())
+		b.record(cancelled, resultCancelled)
+		time.Sleep(2 * probeEvery)
+		assert.True(t, call(b, key(1), resultUnavailable), "the probe before has kept its place")
+		assert.True(t, seen.open, "a failed probe closed the breaker")
+		b.record(hanging, resultGood)
+		assert.False(t, seen.open)
+		assert.Zero(t, seen.tokens)
+		assert.Zero(t, b.remaining(key(1)))
 	})
+}
+
+// Whoever is in flight, fails or is good: one failure in ten opens nothing, even where
+// failures come at once and answers after seconds, or stall for a while.
+func TestTenPercentNeverOpenTheBreaker(t *testing.T) {
+	random := seeded(t)
+	for range 10 {
+		synctest.Test(t, func(t *testing.T) {
+			b, seen := testBreaker()
+			tokens, slow := 1+random.IntN(4), []time.Duration{5 * time.Millisecond, 100 * time.Millisecond, 2 * time.Second}[random.IntN(3)]
+			u := &upstreamPlayed{b: b, random: random, result: func(tokenKey) (result, time.Duration) {
+				if random.IntN(10) == 0 {
+					return resultUnavailable, time.Duration(random.IntN(int(2 * time.Millisecond)))
+				}
+				return resultGood, slow/2 + time.Duration(random.IntN(int(slow)))
+			}}
+			u.stallAt = time.Now().Add(time.Duration(random.IntN(int(8 * time.Second))))
+			u.stall = time.Duration(random.IntN(int(2 * time.Second)))
+			flight := 100 + random.IntN(500)
+			for range 10_000 {
+				for len(u.calls) < flight {
+					require.True(t, u.ask(key(random.IntN(tokens))), "a call was refused")
+				}
+				u.next()
+			}
+			require.Zero(t, seen.opened, "%d tokens, %d in flight, answers in %v", tokens, flight, slow)
+		})
+	}
+}
+
+// A dead upstream is noticed within ten calls, at first and after good traffic, whether
+// it fails at once or hangs. Two tokens that had good answers ask a few times more, as
+// each counts what it has under way.
+func TestADeadUpstreamOpensTheBreaker(t *testing.T) {
+	random := seeded(t)
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			b, seen := testBreaker()
+			tokens, atOnce := 1+random.IntN(2), 1+random.IntN(3)
+			for range random.IntN(200) {
+				call(b, key(random.IntN(tokens)), resultGood)
+				time.Sleep(10 * time.Millisecond)
+			}
+			time.Sleep(quietFor)
+			most := 10 + (tokens-1)*2*(atOnce-1)
+			takes := []time.Duration{0, 10 * time.Second}[random.IntN(2)]
+			u := &upstreamPlayed{b: b, random: random, result: func(tokenKey) (result, time.Duration) {
+				return resultUnavailable, takes + time.Duration(random.IntN(int(time.Millisecond)))
+			}}
+			for n := 0; !seen.open; {
+				for len(u.calls) < atOnce && u.ask(key(n%tokens)) {
+					n++
+				}
+				require.LessOrEqual(t, n, most, "%d tokens, %d at once, %v", tokens, atOnce, takes)
+				u.next()
+			}
+		})
+	}
+}
+
+// One token that fails among good ones is left alone by itself.
+func TestOneTokensFailuresAreItsOwn(t *testing.T) {
+	random := seeded(t)
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			b, seen := testBreaker()
+			good, every := 1+random.IntN(3), time.Duration(1+random.IntN(3000))*time.Millisecond
+			inARow := make([]int, good+1) // failures of the good ones: two at most
+			for i := 1; i <= good; i++ {
+				call(b, key(i), resultGood)
+			}
+			for range 300 {
+				for range random.IntN(20) {
+					call(b, key(0), []result{resultUnavailable, resultTimeout}[random.IntN(2)])
+				}
+				time.Sleep(every)
+				for i := 1; i <= good; i++ {
+					r := resultGood
+					if inARow[i]++; random.IntN(10) > 0 || inARow[i] > 2 {
+						inARow[i] = 0
+					} else {
+						r = resultUnavailable
+					}
+					require.True(t, call(b, key(i), r), "%v between the calls of a good token", every)
+				}
+				require.False(t, seen.open, "%v between the calls of %d good tokens", every, good)
+			}
+			assert.Equal(t, 1, seen.tokens)
+		})
+	}
+}
+
+func TestTokensThatFailAlikeOpenForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, seen := testBreaker()
+		for i := range 50 {
+			call(b, key(i), resultGood)
+		}
+		time.Sleep(quietFor)
+		for i := range 50 {
+			call(b, key(i), resultTimeout)
+		}
+		assert.True(t, seen.open)
+		assert.False(t, call(b, key(99), resultGood), "a token that is new")
+		assert.Zero(t, seen.tokens, "none has failed enough by itself")
+		time.Sleep(2 * probeEvery)
+		assert.True(t, call(b, key(99), resultGood))
+		assert.False(t, seen.open)
+	})
+}
+
+// Where but one token asks, its failures open for all, until another one fares better.
+func TestAnotherTokenMayFareBetter(t *testing.T) {
+	for _, better := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b, seen := testBreaker()
+			for range failuresInARow {
+				call(b, key(1), resultUnavailable)
+			}
+			require.True(t, seen.open)
+			assert.Zero(t, b.remaining(key(2)))
+			if better {
+				assert.True(t, call(b, key(2), resultGood))
+				assert.False(t, seen.open)
+				assert.True(t, call(b, key(2), resultGood))
+			} else {
+				assert.True(t, call(b, key(2), resultUnavailable))
+				assert.True(t, seen.open)
+				assert.False(t, call(b, key(2), resultGood))
+				assert.Positive(t, b.remaining(key(3)))
+			}
+			assert.False(t, call(b, key(1), resultGood), "the one that failed")
+		})
+	}
+}
+
+func TestTheBreakersTokensAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, seen := testBreaker()
+		under, _ := b.admit(key(0))
+		call(b, key(1), resultGood)
+		for range failuresInARow {
+			call(b, key(0), resultUnavailable)
+			time.Sleep(quietFor)
+		}
+		for i := range 2 * b.max {
+			call(b, key(100+i), resultGood)
+		}
+		assert.LessOrEqual(t, len(b.tokens), b.max)
+		assert.Equal(t, len(b.tokens), b.recent.Len())
+		assert.NotNil(t, b.tokens[key(0)], "one that has a call under way")
+		assert.Nil(t, b.tokens[key(1)])
+		b.record(under, resultCancelled)
+		time.Sleep(2 * tokenIdle)
+		for i := range b.max {
+			call(b, key(i%3), resultGood)
+		}
+		for i := range b.max {
+			call(b, key(100_000+i), resultGood)
+		}
+		assert.Equal(t, b.max, len(b.tokens))
+		assert.Zero(t, seen.tokens)
+	})
+}
+
+// upstreamPlayed is one whose calls end when it is their time.
+type upstreamPlayed struct {
+	b       *breaker
+	random  interface{ IntN(int) int }
+	result  func(tokenKey) (result, time.Duration)
+	stallAt time.Time // no good answer comes from then on
+	stall   time.Duration
+	calls   []callPlayed
+}
+
+type callPlayed struct {
+	permit *permit
+	result result
+	ends   time.Time
+}
+
+func (u *upstreamPlayed) ask(token tokenKey) bool {
+	p, wait := u.b.admit(token)
+	if wait > 0 {
+		return false
+	}
+	r, takes := u.result(token)
+	ends := time.Now().Add(takes)
+	if over := u.stallAt.Add(u.stall); r == resultGood && ends.After(u.stallAt) && ends.Before(over) {
+		ends = over.Add(time.Duration(u.random.IntN(int(10 * time.Millisecond))))
+	}
+	u.calls = append(u.calls, callPlayed{p, r, ends})
+	return true
+}
+
+// next has the next call end.
+func (u *upstreamPlayed) next() {
+	if len(u.calls) == 0 {
+		return
+	}
+	first := 0
+	for i, c := range u.calls {
+		if c.ends.Before(u.calls[first].ends) {
+			first = i
+		}
+	}
+	c := u.calls[first]
+	u.calls[first] = u.calls[len(u.calls)-1]
+	u.calls = u.calls[:len(u.calls)-1]
+	time.Sleep(time.Until(c.ends))
+	u.b.record(c.permit, c.result)
 }
 
 func TestRateLimitsAreBounded(t *testing.T) {
 	limits, keys := newRateLimits(), keyedhash.New()
 	for i := range maxLimited + 10 {
-		limits.limit(keys.Sum(string(rune(i))), time.Minute)
+		limits.limit(keys.Sum(fmt.Sprint(i)), time.Minute)
 	}
 	assert.LessOrEqual(t, len(limits.until), maxLimited)
 }

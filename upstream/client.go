@@ -21,10 +21,11 @@ const minWaiting = 1000
 type Options struct {
 	// Timeout bounds one call of [Client.Job], waits and retries included; 10 s.
 	Timeout time.Duration
-	// AttemptTimeout bounds one HTTP request of it; half of Timeout. What is left
-	// of Timeout is the longest wait for a turn.
+	// AttemptTimeout bounds one HTTP request of it; all that is left of Timeout. That is
+	// half of it at least: no call waits longer for its turn.
 	AttemptTimeout time.Duration
-	// Concurrency bounds the calls under way in the whole process; 256.
+	// Concurrency bounds the calls under way in the whole process; 256. One token
+	// has about four fifths of them at most.
 	Concurrency int
 	// RootCAs are who may sign upstream's certificate; nil: the system's.
 	RootCAs *x509.CertPool
@@ -33,7 +34,8 @@ type Options struct {
 	UseProxy bool
 	// Version is what the User-Agent tells upstream after "jobgraph/"; "": nothing.
 	Version string
-	// Logger hears of what upstream does against its documentation; nil: nobody.
+	// Logger hears of upstream's failures, of the circuit breaker, and of what upstream
+	// does against its documentation; nil: nobody.
 	Logger *slog.Logger
 	// Observer hears of every call; nil: nobody.
 	Observer Observer
@@ -52,8 +54,10 @@ type Observer interface {
 	// Refused is told of each call that ended without asking upstream: reason is
 	// "BUSY", "BREAKER_OPEN" or "RATE_LIMITED".
 	Refused(reason string)
-	// BreakerChanged is told when the circuit breaker opens and closes.
+	// BreakerChanged is told when the circuit breaker opens and closes for all.
 	BreakerChanged(open bool)
+	// TokenBreakersOpen is told for how many tokens it is open, at each change.
+	TokenBreakersOpen(tokens int)
 	// UnrecognizedValue is told of each occurrence; field is upstream's name for it.
 	UnrecognizedValue(field string)
 }
@@ -67,7 +71,8 @@ type Client struct {
 	flights      *flights
 	limits       *rateLimits
 	breaker      *breaker
-	slots        *slots
+	failures     *failureLog
+	slots        *fairQueue
 	budget       *retryBudget
 	observer     Observer
 	unrecognized *unrecognizedLog
@@ -88,15 +93,17 @@ func New(baseURL string, opts Options) (*Client, error) {
 	concurrency := cmp.Or(opts.Concurrency, 256)
 	observer := cmp.Or[Observer](opts.Observer, nobody{})
 	timeout := cmp.Or(opts.Timeout, 10*time.Second)
+	failures := newFailureLog(opts.Logger)
 	return &Client{
 		endpoint:     newGetter(base.JoinPath("api/job/info"), concurrency, opts),
 		timeout:      timeout,
-		attempt:      min(timeout, cmp.Or(opts.AttemptTimeout, timeout/2)),
+		attempt:      min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
 		keys:         keyedhash.New(),
 		flights:      newFlights(),
 		limits:       newRateLimits(),
-		breaker:      newBreaker(observer.BreakerChanged),
-		slots:        newSlots(concurrency, max(minWaiting, 4*concurrency)),
+		breaker:      newBreaker(observer, failures, concurrency),
+		failures:     failures,
+		slots:        newFairQueue(concurrency, max(minWaiting, 4*concurrency)),
 		budget:       newRetryBudget(),
 		observer:     observer,
 		unrecognized: newUnrecognizedLog(opts.Logger, observer),
@@ -161,60 +168,68 @@ func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*
 	}
 	// A failing upstream is left alone. This is looked at before the wait for a
 	// turn, so that an outage is told at once, and again at each attempt.
-	if wait := c.breaker.remaining(); wait > 0 {
+	if wait := c.breaker.remaining(key); wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
 		return nil, leftAlone(token, id, wait)
 	}
-	// No more calls under way than upstream and this process can take; callers
-	// take turns.
-	if err := c.turn(ctx, token, id); err != nil {
+	// No more calls under way than upstream and this process can take; tokens take
+	// turns, and a token's operations do.
+	turn, err := c.turn(ctx, key, token, id)
+	if err != nil {
 		return nil, err
 	}
-	defer c.slots.give()
+	defer c.slots.release(turn)
 	// One more attempt where it may well help, within the budget. It keeps the turn.
 	c.budget.earn()
-	job, err := c.tried(ctx, deadline, token, id)
-	if err != nil && err.transient && c.budget.spend() && pause(ctx, deadline, c.attempt) && c.breaker.remaining() == 0 {
+	job, failed := c.tried(ctx, deadline, key, token, id)
+	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.spend() &&
+		pause(ctx, deadline, c.attempt) && c.breaker.remaining(key) == 0 {
 		c.observer.Retried()
-		job, err = c.tried(ctx, deadline, token, id)
+		job, failed = c.tried(ctx, deadline, key, token, id)
 	}
 	switch {
-	case err == nil:
+	case failed == nil:
 		return job, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err() // by the last caller's leaving
 	}
-	c.limits.limit(key, limitOf(err))
-	return nil, err
+	c.limits.limit(key, limitOf(failed))
+	return nil, failed
 }
 
-// turn waits for a slot, no longer than leaves one attempt its whole time, but a
-// tenth of the job's time at least.
-func (c *Client) turn(ctx context.Context, token, id string) error {
-	switch err := c.slots.take(ctx, max(c.timeout-c.attempt, c.timeout/10)); {
+// turn waits for a slot, half of the call's time at most: what is left is for the call.
+func (c *Client) turn(ctx context.Context, key tokenKey, token, id string) (*tenant, error) {
+	turn, err := c.slots.acquire(ctx, key, c.timeout/2)
+	switch {
 	case err == nil:
-		return nil
+		return turn, nil
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	c.observer.Refused("BUSY")
-	return busy(token, id)
+	return nil, busy(token, id)
 }
 
 // tried is one attempt that the circuit breaker lets through and learns from. A
 // caller's leaving teaches it nothing.
-func (c *Client) tried(ctx context.Context, deadline time.Time, token, id string) (*Job, *Error) {
-	permit, wait := c.breaker.admit()
+func (c *Client) tried(ctx context.Context, deadline time.Time, key tokenKey, token, id string) (*Job, *Error) {
+	permit, wait := c.breaker.admit(key)
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
 		return nil, leftAlone(token, id, wait)
 	}
+	became := resultCancelled
+	defer func() { c.breaker.record(permit, became) }() // a panic gives it back, too
 	if own := time.Now().Add(c.attempt); own.Before(deadline) {
 		deadline = own
 	}
 	job, err := c.call(ctx, deadline, token, id)
-	if ctx.Err() == nil {
-		c.breaker.record(permit, err != nil && err.fault)
+	if ctx.Err() != nil {
+		return job, err
+	}
+	became = resultOf(err)
+	if err != nil {
+		c.failures.failed(err)
 	}
 	return job, err
 }
@@ -239,4 +254,5 @@ func (nobody) Retried()                       {}
 func (nobody) Coalesced()                     {}
 func (nobody) Refused(string)                 {}
 func (nobody) BreakerChanged(bool)            {}
+func (nobody) TokenBreakersOpen(int)          {}
 func (nobody) UnrecognizedValue(string)       {}

@@ -22,8 +22,8 @@ func (c *Client) Queued() int {
 	c.slots.mu.Lock()
 	defer c.slots.mu.Unlock()
 	n := 0
-	for turn := c.slots.turns.Front(); turn != nil; turn = turn.Next() {
-		n += turn.Value.(*line).waiters.Len()
+	for _, t := range c.slots.byToken {
+		n += t.waiting
 	}
 	return n
 }

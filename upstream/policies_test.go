@@ -31,6 +31,7 @@ func (c *counts) CallStarted()             { c.started.Add(1) }
 func (c *counts) Retried()                 { c.retried.Add(1) }
 func (c *counts) Coalesced()               { c.coalesced.Add(1) }
 func (c *counts) UnrecognizedValue(string) {}
+func (c *counts) TokenBreakersOpen(int)    {}
 func (c *counts) CallDone(outcome string, _ time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,6 +21,7 @@ type Metrics struct {
 	upstreamCoalesced prometheus.Counter
 	upstreamRefused   *prometheus.CounterVec
 	breakerOpen       prometheus.Gauge
+	breakerOpenTokens prometheus.Gauge
 	unrecognizedEnums *prometheus.CounterVec
 }
 
@@ -60,7 +61,11 @@ func NewMetrics() *Metrics {
 		}, []string{"reason"}),
 		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "jobgraph_upstream_breaker_open",
-			Help: "1 while the job API is left alone because it is failing.",
+			Help: "1 while the job API is left alone by all because it is failing.",
+		}),
+		breakerOpenTokens: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "jobgraph_upstream_breaker_open_tokens",
+			Help: "Tokens that leave the job API alone because it is failing for them.",
 		}),
 		unrecognizedEnums: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_upstream_unrecognized_values_total",
@@ -68,7 +73,7 @@ func NewMetrics() *Metrics {
 		}, []string{"field"}),
 	}
 	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
-		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.unrecognizedEnums,
+		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.unrecognizedEnums,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -142,6 +147,9 @@ func (m *Metrics) BreakerChanged(open bool) {
 		m.breakerOpen.Set(1)
 	}
 }
+
+// TokenBreakersOpen is upstream.Observer's.
+func (m *Metrics) TokenBreakersOpen(tokens int) { m.breakerOpenTokens.Set(float64(tokens)) }
 
 // UnrecognizedValue is upstream.Observer's.
 func (m *Metrics) UnrecognizedValue(field string) {

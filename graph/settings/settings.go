@@ -18,7 +18,7 @@ type Serve struct {
 	UpstreamURL          string        `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
 	UpstreamToken        string        `env:"JOBGRAPH_UPSTREAM_TOKEN" placeholder:"HEX" help:"API token for callers that send none; none: such callers get BAD_API_TOKEN. The embedded sandbox brings its own."`
 	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
-	UpstreamAttempt      time.Duration `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: half of --upstream-timeout."`
+	UpstreamAttempt      time.Duration `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: what is left of --upstream-timeout."`
 	UpstreamConcurrency  int           `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
 	PollInterval         time.Duration `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`

@@ -1,0 +1,109 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// logEvery is the time between two lines of a kind.
+const logEvery = time.Second
+
+// report is what is told to the log of a circuit.
+type report struct {
+	kind  reportKind
+	attrs []any
+}
+
+type reportKind uint8
+
+const (
+	openedForAll reportKind = iota
+	closedForAll
+	openedForToken
+	closedForToken
+)
+
+var reportTexts = [...]string{
+	openedForAll:   "the job API is failing and is left alone: the circuit breaker is open",
+	closedForAll:   "the job API answers again: the circuit breaker is closed",
+	openedForToken: "the job API is failing for a token and is left alone by it: the token's circuit breaker is open",
+	closedForToken: "the job API answers a token again: the token's circuit breaker is closed",
+}
+
+// failureLog tells of failures of upstream, a line a second of each kind at most: the
+// next line says how many were left out. It writes nothing that is not scrubbed.
+type failureLog struct {
+	logger *slog.Logger
+
+	mu    sync.Mutex
+	lines map[string]*line // by kind, of which there are few
+}
+
+// line is the last one of a kind.
+type line struct {
+	at      time.Time
+	leftOut int
+}
+
+func newFailureLog(logger *slog.Logger) *failureLog {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &failureLog{logger: logger, lines: map[string]*line{}}
+}
+
+// failed tells of an attempt that upstream failed. What it refused is no failure.
+func (l *failureLog) failed(e *Error) {
+	if !e.Retryable() {
+		return
+	}
+	leftOut, ok := l.due(string(e.Type))
+	if !ok {
+		return
+	}
+	attrs := []any{"type", string(e.Type), "status", e.Status, "left_out", leftOut}
+	if e.cause != nil {
+		attrs = append(attrs, "cause", e.cause.Error())
+	}
+	l.logger.Warn("a call of the job API failed", attrs...)
+}
+
+// tell is for what the breaker did: the circuit for all is told of each time.
+func (l *failureLog) tell(news []report) {
+	for _, r := range news {
+		text, attrs := reportTexts[r.kind], r.attrs
+		if r.kind == openedForToken || r.kind == closedForToken {
+			leftOut, ok := l.due(text)
+			if !ok {
+				continue
+			}
+			attrs = append(attrs, "left_out", leftOut)
+		}
+		level := slog.LevelWarn
+		if r.kind == closedForAll || r.kind == closedForToken {
+			level = slog.LevelInfo
+		}
+		l.logger.Log(context.Background(), level, text, attrs...)
+	}
+}
+
+// due says whether a line of the kind may be written now, and how many were left out.
+func (l *failureLog) due(kind string) (leftOut int, ok bool) {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.lines[kind]
+	switch {
+	case last == nil:
+		l.lines[kind] = &line{at: now}
+		return 0, true
+	case now.Sub(last.at) < logEvery:
+		last.leftOut++
+		return 0, false
+	}
+	leftOut = last.leftOut
+	last.at, last.leftOut = now, 0
+	return leftOut, true
+}

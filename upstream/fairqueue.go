@@ -1,0 +1,199 @@
+package upstream
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// errBusy says that too many wait already: the wait was refused, or given up for
+// a token or an operation that waits for less.
+var errBusy = errors.New("too many calls wait")
+
+const (
+	// maxShare is how many times the free slots, the reserve aside, a token may hold. It
+	// is the dynamic threshold of shared buffers: alone a token has maxShare of
+	// maxShare+1 parts, and less by itself the more others hold.
+	maxShare = 7
+	// One slot in reserveShare is a reserve for tokens that hold next to nothing: fewer
+	// than an eighth of it, one at least.
+	reserveShare = 16
+)
+
+type callerKey struct{}
+
+// WithCaller makes all calls under the context one operation's. A token's operations
+// take turns for its calls under way, so one that asks for 100 jobs does not hold up
+// another that asks for one. Without it each call is an operation of its own.
+func WithCaller(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callerKey{}, new(byte))
+}
+
+// fairQueue bounds the calls under way, and how many may wait to be. Tokens take turns,
+// and each token's operations do within its turns. Slots cannot be taken back, so no
+// token is given all of them: see eligible. It keeps no goroutine: who releases a slot
+// hands it to the next.
+//
+// Invariants, whenever mu is free:
+//   - free and the slots that tokens hold are as many as the concurrency, always.
+//   - No token that waits is eligible. So slots are free only where they are kept for
+//     others, and a token that holds nothing waits only while none is free.
+//   - byToken has exactly the tokens that hold a slot or wait: it is as bounded as those.
+//   - A token that waits and holds nothing is given a slot after each other one that
+//     waits was given one at most.
+type fairQueue struct {
+	reserve int
+	few     int // a token that holds fewer may take from the reserve
+
+	mu       sync.Mutex
+	free     int
+	room     int       // for more who wait
+	rotation list.List // of *tenant: the tokens that wait, the next one in front
+	byToken  map[tokenKey]*tenant
+	spare    []*tenant // to use again
+}
+
+// tenant is a token that holds slots or waits for one.
+type tenant struct {
+	token   tokenKey
+	held    int
+	waiting int
+	turn    *list.Element // in the rotation; nil while nobody waits
+
+	operations list.List // of *operation, the next one in front
+	byOwner    map[any]*list.Element
+}
+
+// operation is the wait of one operation's calls, in their order.
+type operation struct {
+	owner   any
+	waiters list.List // of *waiter
+}
+
+// waiter is ready once: nil is a slot, errBusy is none.
+type waiter struct {
+	owner any
+	ready chan error
+	at    *list.Element // nil when it waits no more
+}
+
+func newFairQueue(concurrency, waiting int) *fairQueue {
+	reserve := concurrency / reserveShare
+	if concurrency > 1 {
+		reserve = max(1, reserve)
+	}
+	return &fairQueue{reserve: reserve, few: max(1, reserve/8), free: concurrency, room: waiting, byToken: map[tokenKey]*tenant{}}
+}
+
+// eligible says whether the token may have one more slot. A token without any may have
+// each that is free; one that holds many leaves some to others.
+func (q *fairQueue) eligible(t *tenant) bool {
+	return q.free > 0 && (t.held < q.few || t.held < maxShare*(q.free-q.reserve))
+}
+
+// acquire waits for a slot, so long at most, which is given back by release. The error
+// is errBusy or a context's.
+func (q *fairQueue) acquire(ctx context.Context, token tokenKey, longest time.Duration) (*tenant, error) {
+	q.mu.Lock()
+	t := q.tenant(token)
+	if q.eligible(t) {
+		q.grant(t)
+		q.mu.Unlock()
+		return t, nil
+	}
+	w, ok := q.join(t, ctx.Value(callerKey{}))
+	q.forgetIdle(t)
+	q.mu.Unlock()
+	if !ok {
+		return nil, errBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	select {
+	case err := <-w.ready:
+		return t, err
+	case <-ctx.Done():
+		q.leave(t, w)
+		return nil, ctx.Err()
+	}
+}
+
+// release returns a slot: the token whose turn it is gets it.
+func (q *fairQueue) release(t *tenant) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	t.held--
+	q.free++
+	q.handOn()
+	q.forgetIdle(t)
+}
+
+// handOn gives what became free to those who wait. One pass is enough: each slot given
+// leaves the others less. It passes over tokens that hold few slots or more, so there
+// are no more of them than slots.
+func (q *fairQueue) handOn() {
+	var next *list.Element
+	for turn := q.rotation.Front(); turn != nil && q.free > 0; turn = next {
+		next = turn.Next()
+		t := turn.Value.(*tenant)
+		if !q.eligible(t) {
+			continue
+		}
+		q.rotation.MoveToBack(turn)
+		first := t.operations.Front()
+		t.operations.MoveToBack(first)
+		w := first.Value.(*operation).waiters.Front().Value.(*waiter)
+		q.remove(t, w)
+		q.grant(t)
+		w.ready <- nil
+	}
+}
+
+func (q *fairQueue) grant(t *tenant) {
+	t.held++
+	q.free--
+}
+
+// leave takes back a waiter whose context has ended, and the slot that it may have been
+// given in the meantime.
+func (q *fairQueue) leave(t *tenant, w *waiter) {
+	q.mu.Lock()
+	waits := w.at != nil
+	if waits {
+		q.remove(t, w)
+		q.forgetIdle(t)
+	}
+	q.mu.Unlock()
+	if !waits && <-w.ready == nil {
+		q.release(t)
+	}
+}
+
+// tenant is the token's, a new one where it has none.
+func (q *fairQueue) tenant(token tokenKey) *tenant {
+	t := q.byToken[token]
+	if t != nil {
+		return t
+	}
+	if n := len(q.spare); n > 0 {
+		t, q.spare = q.spare[n-1], q.spare[:n-1]
+	} else {
+		t = &tenant{byOwner: map[any]*list.Element{}}
+	}
+	t.token = token
+	q.byToken[token] = t
+	return t
+}
+
+// forgetIdle ends with a token that neither holds nor waits.
+func (q *fairQueue) forgetIdle(t *tenant) {
+	if t.held > 0 || t.waiting > 0 {
+		return
+	}
+	delete(q.byToken, t.token)
+	if len(q.spare) < 16 {
+		q.spare = append(q.spare, t)
+	}
+}

@@ -1,0 +1,259 @@
+package upstream
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// asker is one call in a fair queue, as the test sees it.
+type asker struct {
+	token    int
+	leave    context.CancelFunc
+	done     bool
+	turn     *tenant
+	err      error
+	overtook int // slots given to others while this one waited and its token held none
+}
+
+// queueUnderTest is a fair queue and all who asked it.
+type queueUnderTest struct {
+	t           *testing.T
+	random      *rand.Rand
+	q           *fairQueue
+	concurrency int
+	waiting     int
+	operations  []context.Context
+	askers      []*asker // who hold or wait
+}
+
+// Random tokens and operations acquire, release and leave at random: never are more slots
+// held than there are, none is lost, none is free that somebody could use, and no token
+// starves.
+func TestFairQueue(t *testing.T) {
+	random := seeded(t)
+	for range 60 {
+		synctest.Test(t, func(t *testing.T) {
+			u := &queueUnderTest{t: t, random: random, concurrency: 1 + random.IntN(40), waiting: 1 + random.IntN(60)}
+			u.q = newFairQueue(u.concurrency, u.waiting)
+			for range 5 {
+				u.operations = append(u.operations, WithCaller(context.Background()))
+			}
+			tokens, eager := 1+random.IntN(12), random.IntN(100)
+			for range 400 {
+				switch n := random.IntN(100); {
+				case n < eager:
+					u.acquire(random.IntN(1 + random.IntN(tokens))) // some ask more than others
+				case n < 90:
+					u.release()
+				case n < 95:
+					u.leave()
+				default:
+					u.release(u.waiters()...)
+				}
+				u.check()
+			}
+			u.end()
+		})
+	}
+}
+
+func (u *queueUnderTest) acquire(token int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	if n := u.random.IntN(6); n < 5 {
+		ctx, cancel = context.WithCancel(u.operations[n])
+	}
+	a := &asker{token: token, leave: cancel}
+	u.askers = append(u.askers, a)
+	idle := u.held(token) == 0 && u.q.free > 0
+	go func() {
+		a.turn, a.err = u.q.acquire(ctx, key(token), time.Hour)
+		a.done = true
+	}()
+	synctest.Wait()
+	if idle {
+		assert.True(u.t, a.done && a.err == nil, "a token without a slot waits while one is free")
+	}
+}
+
+// release gives a slot back at the very moment when the others leave.
+func (u *queueUnderTest) release(leaving ...*asker) {
+	before := u.waiters()
+	var holders []*asker
+	for _, a := range u.askers {
+		if a.done && a.err == nil {
+			holders = append(holders, a)
+		}
+	}
+	if len(holders) == 0 {
+		return
+	}
+	a := holders[u.random.IntN(len(holders))]
+	u.askers = slices.DeleteFunc(u.askers, func(other *asker) bool { return other == a })
+	a.leave()
+	for _, other := range leaving {
+		other.leave()
+	}
+	u.q.release(a.turn)
+	synctest.Wait()
+	u.nobodyStarves(before)
+}
+
+// nobodyStarves: each other token that waits was given one slot at most before.
+func (u *queueUnderTest) nobodyStarves(before []*asker) {
+	given := map[int]bool{}
+	for _, a := range before {
+		if a.done && a.err == nil {
+			given[a.token] = true
+		}
+	}
+	for _, a := range before {
+		if a.done || given[a.token] || u.held(a.token) > 0 {
+			a.overtook = 0
+			continue
+		}
+		a.overtook += len(given)
+		assert.LessOrEqual(u.t, a.overtook, 12, "a token that holds nothing starves")
+	}
+}
+
+func (u *queueUnderTest) leave() {
+	if waiters := u.waiters(); len(waiters) > 0 {
+		a := waiters[u.random.IntN(len(waiters))]
+		a.leave()
+		synctest.Wait()
+		assert.ErrorIs(u.t, a.err, context.Canceled)
+	}
+}
+
+func (u *queueUnderTest) waiters() []*asker {
+	return slices.DeleteFunc(slices.Clone(u.askers), func(a *asker) bool { return a.done })
+}
+
+func (u *queueUnderTest) held(token int) (n int) {
+	for _, a := range u.askers {
+		if a.token == token && a.done && a.err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (u *queueUnderTest) check() {
+	u.askers = slices.DeleteFunc(u.askers, func(a *asker) bool { return a.done && a.err != nil })
+	held, waits := map[int]int{}, map[int]int{}
+	all := 0
+	for _, a := range u.askers {
+		if !a.done {
+			waits[a.token]++
+			continue
+		}
+		held[a.token]++
+		all++
+	}
+	require.Equal(u.t, u.concurrency, all+u.q.free, "a slot was lost, or made")
+	require.GreaterOrEqual(u.t, u.q.free, 0)
+	require.Equal(u.t, u.waiting-len(u.waiters()), u.q.room)
+	for n := range 12 {
+		tenant := u.q.byToken[key(n)]
+		if held[n]+waits[n] == 0 {
+			require.Nil(u.t, tenant, "an idle token is remembered")
+			continue
+		}
+		require.Equal(u.t, []int{held[n], waits[n]}, []int{tenant.held, tenant.waiting})
+		require.False(u.t, waits[n] > 0 && u.q.eligible(tenant), "a slot is free that somebody waits for")
+		if u.concurrency > 1 && held[n] > 1 {
+			require.Less(u.t, held[n], u.concurrency, "one token has all")
+		}
+	}
+}
+
+// end has all who wait get a slot and give it back.
+func (u *queueUnderTest) end() {
+	for len(u.askers) > 0 {
+		before := len(u.askers)
+		u.release()
+		u.check()
+		require.Less(u.t, len(u.askers), before, "those who wait are given nothing")
+	}
+	assert.Equal(u.t, u.concurrency, u.q.free)
+	assert.Empty(u.t, u.q.byToken)
+	assert.Zero(u.t, u.q.rotation.Len())
+}
+
+// What one token may hold at most, beside none, one and two others that hold all they may.
+func TestSharesOfTokens(t *testing.T) {
+	for concurrency, want := range map[int][]int{
+		1: {1, 0, 0}, 2: {1, 1, 0}, 4: {3, 1, 0}, 16: {14, 1, 1}, 64: {53, 7, 1}, 256: {210, 27, 3}, 1024: {840, 105, 14},
+	} {
+		q := newFairQueue(concurrency, 10)
+		var got []int
+		for n := range want {
+			got = append(got, 0)
+			for tenant := q.tenant(key(n)); q.eligible(tenant); got[n]++ {
+				q.grant(tenant)
+			}
+		}
+		assert.Equal(t, want, got, concurrency)
+	}
+}
+
+// Those who wait for least are not the ones to give up.
+func TestTheLongestWaitGivesUpAPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &queueUnderTest{t: t, random: seeded(t), q: newFairQueue(1, 4), concurrency: 1, waiting: 4}
+		u.operations = []context.Context{WithCaller(t.Context()), WithCaller(t.Context())}
+		begin := func(token int, ctx context.Context) *asker {
+			a := &asker{token: token}
+			go func() { a.turn, a.err = u.q.acquire(ctx, key(token), time.Hour); a.done = true }()
+			synctest.Wait()
+			return a
+		}
+		holder := begin(9, t.Context())
+		require.NoError(t, holder.err)
+		var many []*asker
+		for range 4 {
+			many = append(many, begin(1, u.operations[0]))
+		}
+		assert.ErrorIs(t, begin(1, u.operations[0]).err, errBusy, "the longest wait is its own")
+		other := begin(1, u.operations[1])
+		assert.ErrorIs(t, many[3].err, errBusy, "an operation of the same token that waits for most")
+		second := begin(2, t.Context())
+		assert.ErrorIs(t, many[2].err, errBusy, "another token that waits for most")
+		var order []*asker
+		for _, a := range []*asker{many[0], second, other, many[1]} {
+			assert.False(t, a.done)
+			u.q.release(holder.turn)
+			synctest.Wait()
+			require.True(t, a.done, "tokens take turns, and operations within")
+			require.NoError(t, a.err)
+			holder, order = a, append(order, a)
+		}
+		u.q.release(holder.turn)
+		assert.Len(t, order, 4)
+	})
+}
+
+func TestAnUncontendedSlotAllocatesNothing(t *testing.T) {
+	q, ctx := newFairQueue(256, 1000), WithCaller(t.Context())
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		turn, err := q.acquire(ctx, key(1), time.Second)
+		if err == nil {
+			q.release(turn)
+		}
+	}))
+}
+
+func BenchmarkUncontendedSlot(b *testing.B) {
+	q, ctx := newFairQueue(256, 1000), WithCaller(b.Context())
+	for b.Loop() {
+		turn, _ := q.acquire(ctx, key(1), time.Second)
+		q.release(turn)
+	}
+}

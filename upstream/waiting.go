@@ -1,0 +1,85 @@
+package upstream
+
+// join puts a waiter into its operation's line. Where there is no room, whoever waits
+// for most gives up a place: another token that has more waiters, or else another
+// operation of the same token.
+func (q *fairQueue) join(t *tenant, owner any) (*waiter, bool) {
+	if owner == nil {
+		owner = new(byte)
+	}
+	if q.room == 0 && !q.shed(t, owner) {
+		return nil, false
+	}
+	o := t.operation(owner)
+	w := &waiter{owner: owner, ready: make(chan error, 1)}
+	w.at = o.waiters.PushBack(w)
+	t.waiting++
+	q.room--
+	if t.turn == nil {
+		t.turn = q.rotation.PushBack(t)
+	}
+	return w, true
+}
+
+func (t *tenant) operation(owner any) *operation {
+	at := t.byOwner[owner]
+	if at == nil {
+		at = t.operations.PushBack(&operation{owner: owner})
+		t.byOwner[owner] = at
+	}
+	return at.Value.(*operation)
+}
+
+// shed makes room for a waiter of the token and the operation, unless they are the ones
+// that wait for most.
+func (q *fairQueue) shed(t *tenant, owner any) bool {
+	victim := t
+	most := t.waiting + 1
+	for turn := q.rotation.Front(); turn != nil; turn = turn.Next() {
+		if other := turn.Value.(*tenant); other.waiting > most {
+			victim, most = other, other.waiting
+		}
+	}
+	least := 0
+	if victim == t {
+		least = 1
+		if at := t.byOwner[owner]; at != nil {
+			least += at.Value.(*operation).waiters.Len()
+		}
+	}
+	w := victim.last(least)
+	if w == nil {
+		return false
+	}
+	q.remove(victim, w) // which leaves it another one
+	w.ready <- errBusy
+	return true
+}
+
+// last is the last waiter of the token's longest operation, nil where none is longer
+// than the length.
+func (t *tenant) last(length int) (w *waiter) {
+	for at := t.operations.Front(); at != nil; at = at.Next() {
+		if waiters := &at.Value.(*operation).waiters; waiters.Len() > length {
+			w, length = waiters.Back().Value.(*waiter), waiters.Len()
+		}
+	}
+	return w
+}
+
+// remove ends a wait.
+func (q *fairQueue) remove(t *tenant, w *waiter) {
+	at := t.byOwner[w.owner]
+	o := at.Value.(*operation)
+	o.waiters.Remove(w.at)
+	w.at = nil
+	q.room++
+	if o.waiters.Len() == 0 {
+		t.operations.Remove(at)
+		delete(t.byOwner, w.owner)
+	}
+	if t.waiting--; t.waiting == 0 {
+		q.rotation.Remove(t.turn)
+		t.turn = nil
+	}
+}
