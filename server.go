@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"jobgraph/graph/logging"
 	"jobgraph/graph/serve"
 )
 
@@ -20,7 +21,9 @@ func main() {
 	err := serve.Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "jobgraph:", err)
+		last := logging.NewBuffer(os.Stderr, 0, nil) // one that nobody reads must not hold the end up
+		fmt.Fprintln(last, "jobgraph:", err)
+		_ = last.Close()
 		os.Exit(1)
 	}
 }

@@ -144,6 +144,7 @@ func TestNoTokenIsEverShown(t *testing.T) {
 	record(send(http.MethodGet, "/metrics", "")(p.AdminURL))
 	assert.Contains(t, answers.String(), "jobgraph_upstream_call_seconds", "the metrics were read")
 	assert.Contains(t, answers.String(), "UPSTREAM_MALFORMED", "the failures were reached")
+	require.NoError(t, p.Stop(), "the log is whole")
 	assert.Contains(t, p.Log(), "level=INFO", "the log was read")
 	assertNoLeak(t, "answers and metrics", answers.String(), canary)
 	assertNoLeak(t, "the log", p.Log(), canary)

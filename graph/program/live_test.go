@@ -135,6 +135,7 @@ func TestCallbacksEndInExactlyOneFinalEvent(t *testing.T) {
 	assert.Equal(t, 3, api.asked(), "twenty callbacks cost one look")
 
 	signature, _, _ := strings.Cut(strings.TrimPrefix(address, p.URL+"/callbacks/"), "?")
+	require.NoError(t, p.Stop(), "the log is whole")
 	assert.Contains(t, p.Log(), `route="GET /callbacks/{signature}"`)
 	for _, secret := range []string{signature, canarySecret, canaryToken} {
 		assert.NotContains(t, p.Log(), secret)

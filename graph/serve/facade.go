@@ -15,6 +15,7 @@ import (
 	"jobgraph/graph/admin"
 	"jobgraph/graph/budget"
 	"jobgraph/graph/examples/page"
+	"jobgraph/graph/logging"
 	"jobgraph/graph/memory"
 	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
@@ -46,7 +47,10 @@ type facade struct {
 // cache before it, the pollers, the GraphQL endpoint over them.
 func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Writer) error {
 	memory.Tune()
-	f := &facade{Serve: c, logger: newLogger(c, stderr), metrics: admin.NewMetrics()}
+	logger, logBuffer := logging.New(stderr, logging.Options{JSON: c.LogFormat == "json", Level: c.LogLevel})
+	defer logBuffer.Close()                        // last of all, after a panic too
+	context.AfterFunc(ctx, logBuffer.WriteThrough) // a second signal leaves no time
+	f := &facade{Serve: c, logger: logger, metrics: admin.NewMetrics()}
 	log.SetFlags(0)
 	log.SetOutput(upstream.TransportLog(f.logger))
 	build := version.Current()
@@ -219,12 +223,4 @@ func trustedDocuments(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("--trusted-documents: %w", err)
 	}
 	return documents, nil
-}
-
-func newLogger(c *settings.Serve, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -67,8 +68,9 @@ func Serve(ctx context.Context, logger *slog.Logger, public Server, behind ...Se
 }
 
 func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
+	var handlers sync.WaitGroup
 	server := &http.Server{
-		Handler:           s.Handler,
+		Handler:           counted(&handlers, s.Handler),
 		ReadHeaderTimeout: cmp.Or(s.HeaderTimeout, 5*time.Second),
 		ReadTimeout:       cmp.Or(s.BodyTimeout, 10*time.Second),
 		WriteTimeout:      cmp.Or(s.WriteTimeout, 5*time.Minute),
@@ -82,13 +84,26 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		// ctx is done: the requests in flight need a time of their own.
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		closed <- s.leave(patience, server)
+		err := s.leave(patience, server)
+		if err == nil {
+			handlers.Wait() // one that hijacked its connection may still have its log line to write
+		}
+		closed <- err
 	})
 	err := server.Serve(s.Listener)
 	if stop() { // Serve failed by itself
 		return err
 	}
 	return <-closed
+}
+
+// counted counts the calls of next that are under way.
+func counted(calls *sync.WaitGroup, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		defer calls.Done()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // leave ends what stays open while Shutdown, which knows nothing of WebSockets and
