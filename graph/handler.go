@@ -122,7 +122,7 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 // addLiveTransports adds those over which a subscription can be told: a WebSocket
 // and server-sent events. Queries work over both as well.
 func addLiveTransports(server *handler.Server, opts Options) {
-	connections := cmp.Or(opts.Connections, transport.NewConnections(0))
+	connections := cmp.Or(opts.Connections, transport.NewConnections(transport.ConnectionOptions{}))
 	server.AddTransport(transport.WebSocket{
 		Connections:   connections,
 		MaxOperations: opts.MaxOperations,

@@ -79,7 +79,7 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 	s := &liveServer{jobs: &jobs{}}
 	s.jobs.set(liveJob, upstream.StatusPending, "")
 	s.watches = watching.New(s.jobs, watching.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
-	s.connections = transport.NewConnections(10)
+	s.connections = transport.NewConnections(transport.ConnectionOptions{Max: 10})
 	limits := guard.DefaultLimits()
 	limits.IDs = 3
 	options := graph.Options{DefaultToken: liveToken, Watches: s.watches, Connections: s.connections, MaxOperations: 2, Limits: limits}
@@ -92,7 +92,7 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 		defer cancel()
-		assert.NoError(t, s.connections.Leave(ctx))
+		assert.NoError(t, s.connections.Shutdown(ctx))
 		s.Close()
 		assert.Eventually(t, func() bool { return s.watches.Jobs() == 0 }, 5*time.Second, time.Millisecond)
 	})
@@ -332,7 +332,9 @@ func TestForeignOriginsAndTooManyConnections(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, status(origin, events), origin)
 	}
 
-	full := startLive(t, func(options *graph.Options) { options.Connections = transport.NewConnections(1) })
+	full := startLive(t, func(options *graph.Options) {
+		options.Connections = transport.NewConnections(transport.ConnectionOptions{Max: 1})
+	})
 	full.dialReady(t)
 	s.URL = full.URL
 	assert.Equal(t, http.StatusServiceUnavailable, status("", upgrade))
@@ -389,7 +391,7 @@ func TestLeaving(t *testing.T) {
 	stream.next()
 
 	done := make(chan error, 1)
-	go func() { done <- s.connections.Leave(t.Context()) }()
+	go func() { done <- s.connections.Shutdown(t.Context()) }()
 	assert.ElementsMatch(t, []string{`{"id":"a","type":"complete"}`, `{"id":"b","type":"complete"}`}, []string{c.receive(), c.receive()})
 	for _, c := range []*client{c, idle} {
 		code, _ := c.closed()

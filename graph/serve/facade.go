@@ -80,7 +80,7 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		MaxJobs:     c.MaxWatchedJobs,
 		Logger:      f.logger,
 	})
-	connections := transport.NewConnections(c.MaxConnections)
+	connections := transport.NewConnections(transport.ConnectionOptions{Max: c.MaxConnections, MaxPerClient: c.MaxClientConnections})
 	f.metrics.Watch(watches.Jobs, connections.Open)
 	bytes := budget.New(c.MaxMemoryAnswers, c.MaxResponseBytes)
 	f.metrics.Answers(bytes.InUse)
@@ -95,7 +95,7 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		Handler:      handler,
 		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
 		CloseDelay:   c.ShutdownDelay,
-		Leave:        connections.Leave,
+		Leave:        connections.Shutdown,
 	}, f.backends...)
 }
 

@@ -31,6 +31,8 @@ func (c *Serve) Validate() error {
 		return errors.New("--max-watched-jobs must be at least 1")
 	case c.MaxConnections <= 0:
 		return errors.New("--max-connections must be at least 1")
+	case c.MaxClientConnections < 0:
+		return errors.New("--max-connections-per-client must be at least 1, or 0 for no such bound")
 	case c.MaxOperations <= 0:
 		return errors.New("--max-operations must be at least 1")
 	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:

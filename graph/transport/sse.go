@@ -1,13 +1,11 @@
 package transport
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,9 +27,12 @@ type SSE struct {
 	// KeepAlive is the time between two comments, which keep proxies from closing a
 	// quiet stream; 12 s.
 	KeepAlive time.Duration
-	// WriteTimeout cuts a reader off that has stopped reading; 10 s.
+	// WriteTimeout is how long a reader may take for each 64 KiB before it is cut off; 10 s.
 	WriteTimeout time.Duration
 }
+
+// defaultWriteTimeout closes a connection whose reader has stopped reading.
+const defaultWriteTimeout = 10 * time.Second
 
 var _ graphql.Transport = SSE{}
 
@@ -57,10 +58,9 @@ func (t SSE) Supports(r *http.Request) bool {
 // Do runs one operation. What is wrong with the operation is told through the stream,
 // because an EventSource shows a page nothing of any other answer.
 func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if !fromAllowedOrigin(w, r, t.AllowOrigin) || !t.Connections.enter(w) {
+	if !fromAllowedOrigin(w, r, t.AllowOrigin) {
 		return
 	}
-	defer t.Connections.exit()
 	read := readPost
 	if r.Method == http.MethodGet {
 		read = readGet
@@ -70,12 +70,18 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 		answer{w, r, exec, mediaTypeJSON}.refuse(*refusal)
 		return
 	}
+	place, full := t.Connections.acquire(clientOf(r))
+	if full != nil {
+		full.refuse(w)
+		return
+	}
+	defer place.release()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s := &stream{w: w, conn: http.NewResponseController(w), cancel: cancel,
-		leaving: t.Connections.leaving, timeout: cmp.Or(t.WriteTimeout, defaultWriteTimeout)}
+	s := &stream{w: w, conn: http.NewResponseController(w), cancel: cancel, turn: make(chan struct{}, 1),
+		connections: t.Connections, timeout: cmp.Or(t.WriteTimeout, defaultWriteTimeout)}
 	s.start()
-	defer context.AfterFunc(t.Connections.leaving, s.hurry)()
+	defer context.AfterFunc(t.Connections.shutdown, s.shortenDeadline)()
 	var keeping sync.WaitGroup
 	defer keeping.Wait()
 	defer cancel()
@@ -85,13 +91,13 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 
 // stream is one event stream under way.
 type stream struct {
-	conn    *http.ResponseController
-	cancel  context.CancelFunc
-	leaving context.Context
-	timeout time.Duration
+	conn        *http.ResponseController
+	cancel      context.CancelFunc
+	connections *Connections
+	timeout     time.Duration
 
-	mu sync.Mutex
-	w  http.ResponseWriter
+	turn chan struct{} // holds one while something is written
+	w    http.ResponseWriter
 }
 
 // start sends the header. The server's own deadline for writing is for answers that
@@ -102,13 +108,13 @@ func (s *stream) start() {
 	h.Set("Cache-Control", "no-cache, no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	s.w.WriteHeader(http.StatusOK)
-	s.send(":\n\n")
+	s.send([]byte(":\n\n"))
 }
 
 func (s *stream) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) {
-	op, refused := begin(ctx, s.leaving, exec, params)
+	op, refused := begin(ctx, s.connections.shutdown, exec, params)
 	if refused != nil {
-		s.next(requestError{refused.Errors})
+		s.refuse(refused.Errors)
 	} else {
 		defer op.stop()
 		for response := op.next(); response != nil; response = op.next() {
@@ -116,46 +122,56 @@ func (s *stream) run(ctx context.Context, exec graphql.GraphExecutor, params *gr
 		}
 	}
 	if ctx.Err() == nil {
-		s.send("event: complete\ndata: \n\n") // without data an EventSource drops the event
+		s.send([]byte("event: complete\ndata: \n\n")) // without data an EventSource drops the event
 	}
 }
 
-// requestError has no data at all, because nothing was executed.
-type requestError struct {
-	Errors gqlerror.List `json:"errors"`
+// refuse sends a response that has no data at all, because nothing was executed.
+func (s *stream) refuse(errs gqlerror.List) {
+	event := appendMember([]byte("event: next\ndata: {"), "errors", errs)
+	s.send(append(event, "}\n\n"...))
 }
 
-func (s *stream) next(response any) {
-	var event bytes.Buffer
-	event.WriteString("event: next\ndata: ")
-	if err := json.NewEncoder(&event).Encode(response); err != nil { // ends with a line break
-		s.cancel()
-		return
-	}
-	event.WriteByte('\n')
-	s.send(event.String())
+func (s *stream) next(response *graphql.Response) {
+	parts := encode(response)
+	s.send([]byte("event: next\ndata: "), parts[0], parts[1], parts[2], []byte("\n\n"))
 }
 
 // send ends the operation where the reader is gone or has stopped reading.
-func (s *stream) send(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	timeout := s.timeout
-	if s.leaving.Err() != nil {
-		timeout = min(timeout, farewell)
+func (s *stream) send(event ...[]byte) {
+	s.turn <- struct{}{} // the one before has a deadline
+	s.write(event)
+}
+
+// write has the deadline follow what the reader takes.
+func (s *stream) write(event [][]byte) {
+	defer func() { <-s.turn }()
+	for _, part := range event {
+		for piece := range slices.Chunk(part, progress) {
+			s.extendDeadline()
+			if _, err := s.w.Write(piece); err != nil {
+				s.cancel()
+				return
+			}
+		}
 	}
-	_ = s.conn.SetWriteDeadline(time.Now().Add(timeout))
-	_, err := io.WriteString(s.w, text)
-	if err == nil {
-		err = s.conn.Flush()
-	}
-	if err != nil {
+	if s.conn.Flush() != nil {
 		s.cancel()
 	}
 }
 
-// hurry shortens a write that is under way: the process is leaving.
-func (s *stream) hurry() { _ = s.conn.SetWriteDeadline(time.Now().Add(farewell)) }
+func (s *stream) extendDeadline() {
+	timeout := s.timeout
+	if s.connections.shutdown.Err() != nil {
+		timeout = min(timeout, s.connections.options.DrainTimeout)
+	}
+	_ = s.conn.SetWriteDeadline(time.Now().Add(timeout))
+}
+
+// shortenDeadline is for a write that is under way: the process shuts down.
+func (s *stream) shortenDeadline() {
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.connections.options.DrainTimeout))
+}
 
 func (s *stream) keepAlive(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
@@ -163,7 +179,11 @@ func (s *stream) keepAlive(ctx context.Context, every time.Duration) {
 	for {
 		select {
 		case <-ticker.C:
-			s.send(": keep-alive\n\n")
+			select {
+			case s.turn <- struct{}{}:
+				s.write([][]byte{[]byte(": keep-alive\n\n")})
+			default: // the stream is not quiet
+			}
 		case <-ctx.Done():
 			return
 		}

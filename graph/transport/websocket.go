@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"bufio"
 	"cmp"
 	"context"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -28,7 +30,8 @@ type WebSocket struct {
 	MaxOperations int
 	// InitTimeout is the time until connection_init must have come; 3 s.
 	InitTimeout time.Duration
-	// WriteTimeout closes the socket of a reader that has stopped reading; 10 s.
+	// WriteTimeout is how long a reader may take for each 64 KiB, and for the answer to
+	// a ping, before its socket is closed; 10 s.
 	WriteTimeout time.Duration
 	// PingInterval is the time between two pings, which keep proxies from closing
 	// the connection and find readers that are gone; 25 s.
@@ -43,9 +46,11 @@ const (
 	maxReason = 123
 )
 
-// The protocol's close codes. 1001 is WebSocket's own: the server is leaving.
+// The close codes. 1001 and 1013 are WebSocket's own: the server shuts down, and there
+// is no place among the live connections. The others are the protocol's.
 const (
 	closeGoingAway           = websocket.StatusGoingAway
+	closeTryAgainLater       = websocket.StatusTryAgainLater
 	closeBadMessage          = websocket.StatusCode(4400)
 	closeUnauthorized        = websocket.StatusCode(4401)
 	closeForbidden           = websocket.StatusCode(4403)
@@ -64,25 +69,45 @@ func (t WebSocket) Supports(r *http.Request) bool {
 
 // Do serves one socket until it is closed.
 func (t WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if !fromAllowedOrigin(w, r, t.AllowOrigin) || !t.Connections.enter(w) {
+	if !fromAllowedOrigin(w, r, t.AllowOrigin) {
 		return
 	}
-	defer t.Connections.exit()
+	client := clientOf(r)
+	if full := t.Connections.check(client); full != nil {
+		full.refuse(w)
+		return
+	}
+	below := &hijacker{ResponseWriter: w}
 	// The origin has been checked above.
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := websocket.Accept(below, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, InsecureSkipVerify: true})
 	if err != nil {
 		return // Accept has answered
 	}
 	defer conn.CloseNow()
-	if conn.Subprotocol() != subprotocol {
-		conn.Close(closeSubprotocol, "Subprotocol not acceptable")
+	place, ok := t.Connections.begin(client, func() { below.conn.Close() })
+	if !ok {
 		return
 	}
+	defer place.release()
 	conn.SetReadLimit(maxMessage)
 	t.MaxOperations = cmp.Or(t.MaxOperations, 20)
 	t.InitTimeout = cmp.Or(t.InitTimeout, 3*time.Second)
 	t.WriteTimeout = cmp.Or(t.WriteTimeout, defaultWriteTimeout)
 	t.PingInterval = cmp.Or(t.PingInterval, 25*time.Second)
-	newSocket(t, conn, r, exec).serve(r.Context())
+	s := newSocket(t, conn, below.conn, r, exec)
+	s.place = place
+	s.serve(r.Context())
+}
+
+// hijacker keeps the connection below a WebSocket: its deadlines bound what the
+// library would wait longer for, and it can be closed without waiting.
+type hijacker struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (h *hijacker) Hijack() (conn net.Conn, buffer *bufio.ReadWriter, err error) {
+	h.conn, buffer, err = http.NewResponseController(h.ResponseWriter).Hijack()
+	return h.conn, buffer, err
 }

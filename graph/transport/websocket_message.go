@@ -7,22 +7,39 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// message is one of the protocol's, in either direction.
+// message is one of the server's. Its payload is a *graphql.Response, or small.
 type message struct {
 	ID      string `json:"id,omitempty"`
 	Type    string `json:"type"`
 	Payload any    `json:"payload,omitempty"`
 }
 
-// received is a client's message.
-type received struct {
+// parts are the message's JSON.
+func (m message) parts() ([][]byte, error) {
+	response, large := m.Payload.(*graphql.Response)
+	if !large {
+		text, err := json.Marshal(m)
+		return [][]byte{text}, err
+	}
+	m.Payload = nil
+	head, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	head = append(head[:len(head)-1], `,"payload":`...)
+	payload := encode(response)
+	return [][]byte{append(head, payload[0]...), payload[1], append(payload[2], '}')}, nil
+}
+
+// clientMessage is one of a client's.
+type clientMessage struct {
 	ID      string          `json:"id"`
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload"`
 }
 
 // object reads a payload that may be left out. null counts as left out.
-func (m received) object() (map[string]any, error) {
+func (m clientMessage) object() (map[string]any, error) {
 	if len(m.Payload) == 0 {
 		return nil, nil
 	}
@@ -32,7 +49,7 @@ func (m received) object() (map[string]any, error) {
 }
 
 // params reads subscribe's payload. Its headers are those of the upgrade request.
-func (m received) params(r *http.Request) (params *graphql.RawParams, ok bool) {
+func (m clientMessage) params(r *http.Request) (params *graphql.RawParams, ok bool) {
 	var sent request
 	if !decode(m.Payload, &sent) {
 		return nil, false

@@ -12,7 +12,7 @@ import (
 
 // handle does what a message asks. A code closes the socket.
 func (s *socket) handle(kind websocket.MessageType, data []byte) (code websocket.StatusCode, reason string) {
-	var m received
+	var m clientMessage
 	if kind != websocket.MessageText || json.Unmarshal(data, &m) != nil {
 		return closeBadMessage, "Invalid message received"
 	}
@@ -23,9 +23,9 @@ func (s *socket) handle(kind websocket.MessageType, data []byte) (code websocket
 		if payload, err := m.object(); err != nil {
 			return closeBadMessage, "The payload of ping must be an object"
 		} else if payload == nil {
-			s.write(message{Type: "pong"})
+			s.write(s.writeCtx, message{Type: "pong"})
 		} else {
-			s.write(message{Type: "pong", Payload: payload})
+			s.write(s.writeCtx, message{Type: "pong", Payload: payload})
 		}
 	case "pong":
 		if _, err := m.object(); err != nil {
@@ -37,14 +37,14 @@ func (s *socket) handle(kind websocket.MessageType, data []byte) (code websocket
 		if m.ID == "" {
 			return closeBadMessage, "complete needs an id"
 		}
-		s.forget(m.ID)
+		s.cancel(m.ID)
 	default:
 		return closeBadMessage, "Unexpected message type"
 	}
 	return 0, ""
 }
 
-func (s *socket) init(m received) (websocket.StatusCode, string) {
+func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 	if s.inited {
 		return closeTooManyInitRequests, "Too many initialisation requests"
 	}
@@ -54,18 +54,22 @@ func (s *socket) init(m received) (websocket.StatusCode, string) {
 		return closeBadMessage, "The payload of connection_init must be an object"
 	}
 	if s.Init != nil {
-		ctx, err := s.Init(s.operations, payload)
+		ctx, err := s.Init(s.opCtx, payload)
 		if err != nil {
 			return closeForbidden, "Forbidden: " + err.Error()
 		}
-		s.operations = ctx
+		s.opCtx = ctx
+	}
+	if full := s.place.promote(); full != nil {
+		return closeTryAgainLater, full.text
 	}
 	s.initTimer.Stop()
-	s.write(message{Type: "connection_ack"})
+	s.running.Go(func() { s.keepAlive(s.writeCtx) })
+	s.write(s.writeCtx, message{Type: "connection_ack"})
 	return 0, ""
 }
 
-func (s *socket) subscribe(m received) (websocket.StatusCode, string) {
+func (s *socket) subscribe(m clientMessage) (websocket.StatusCode, string) {
 	if !s.inited {
 		return closeUnauthorized, "Unauthorized"
 	}
@@ -74,55 +78,74 @@ func (s *socket) subscribe(m received) (websocket.StatusCode, string) {
 		return closeBadMessage, "subscribe needs an id and a payload with a query"
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	taken, full := s.active[m.ID] != nil, len(s.active) >= s.MaxOperations
+	s.mu.Unlock()
 	switch {
-	case s.active[m.ID] != nil:
+	case taken:
 		return closeDuplicateID, fmt.Sprintf("Subscriber for %s already exists", m.ID)
-	case s.leaving:
-		return 0, "" // the close is on its way
-	case len(s.active) >= s.MaxOperations:
-		s.running.Go(func() { s.write(message{ID: m.ID, Type: "error", Payload: tooManyOperations(s.MaxOperations)}) })
-		return 0, ""
+	case full:
+		s.write(s.writeCtx, message{ID: m.ID, Type: "error", Payload: tooManyOperations(s.MaxOperations)})
+	default:
+		s.start(m.ID, params)
 	}
-	ctx, cancel := context.WithCancel(s.operations)
-	sub := &subscription{m.ID, cancel}
-	s.active[m.ID] = sub
-	s.unfinished++
-	s.running.Go(func() {
-		defer cancel()
-		s.run(ctx, sub, params)
-	})
 	return 0, ""
 }
 
-// run tells the responses of one operation.
+// start waits where the client has completed operations that have not ended yet: they
+// hold their answers until then, and nothing is read meanwhile.
+func (s *socket) start(id string, params *graphql.RawParams) {
+	select {
+	case s.permits <- struct{}{}:
+	case <-s.writeCtx.Done():
+		return
+	}
+	ctx, cancel := context.WithCancel(s.opCtx)
+	sub := &subscription{id, cancel}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining { // the close is on its way
+		cancel()
+		<-s.permits
+		return
+	}
+	s.active[id] = sub
+	s.open++
+	s.running.Go(func() {
+		defer func() { <-s.permits }()
+		defer cancel()
+		s.run(ctx, sub, params)
+	})
+}
+
+// run writes the responses of one operation. Each is written before the next is asked
+// for: of a subscription, a client that is slow to read gets the latest state alone.
 func (s *socket) run(ctx context.Context, sub *subscription, params *graphql.RawParams) {
-	op, refused := begin(ctx, s.Connections.leaving, s.exec, params)
+	op, refused := begin(ctx, s.Connections.shutdown, s.exec, params)
 	if refused != nil {
-		s.finish(sub, message{ID: sub.id, Type: "error", Payload: refused.Errors})
+		s.finish(ctx, sub, message{ID: sub.id, Type: "error", Payload: refused.Errors})
 		return
 	}
 	defer op.stop()
 	for response := op.next(); response != nil; response = op.next() {
-		if !s.isActive(sub) || !s.write(message{ID: sub.id, Type: "next", Payload: response}) {
+		if !s.write(ctx, message{ID: sub.id, Type: "next", Payload: response}) {
 			break
 		}
 	}
-	s.finish(sub, message{ID: sub.id, Type: "complete"})
+	s.finish(ctx, sub, message{ID: sub.id, Type: "complete"})
 }
 
-// finish frees the operation's id, and then tells the client, which may use it again.
-// A client that has completed the operation itself is told nothing.
-func (s *socket) finish(sub *subscription, last message) {
+// finish frees the operation's id, and then writes to the client, which may use it again.
+// A client that has completed the operation itself is written nothing.
+func (s *socket) finish(ctx context.Context, sub *subscription, end message) {
 	if s.remove(sub) {
-		s.write(last)
+		s.write(ctx, end)
 	}
 	s.mu.Lock()
-	s.unfinished--
-	goodbye := s.leaving && s.unfinished == 0
+	s.open--
+	last := s.draining && s.open == 0
 	s.mu.Unlock()
-	if goodbye {
-		s.conn.Close(closeGoingAway, "Going away")
+	if last {
+		s.close(closeGoingAway, "Going away")
 	}
 }
 
@@ -137,20 +160,14 @@ func (s *socket) remove(sub *subscription) bool {
 	return true
 }
 
-// forget ends an operation that the client does not want any more.
-func (s *socket) forget(id string) {
+// cancel ends an operation that the client does not want any more.
+func (s *socket) cancel(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub := s.active[id]; sub != nil {
 		sub.cancel()
 		delete(s.active, id)
 	}
-}
-
-func (s *socket) isActive(sub *subscription) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.active[sub.id] == sub
 }
 
 func tooManyOperations(most int) gqlerror.List {
