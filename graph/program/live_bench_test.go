@@ -39,7 +39,7 @@ func TestTenThousandWatchedJobs(t *testing.T) {
 	api := &benchAPI{seen: make([]atomic.Int64, benchJobs)}
 	server := httptest.NewServer(api)
 	defer server.Close()
-	p := program.Spawn(t, "--upstream-url", server.URL, "--upstream-token", canaryToken, "--log-level", "error")
+	p := program.Spawn(t, "--upstream-url", server.URL, "--upstream-token", canaryToken, "--log-level", "error", "--max-connections-per-client", "0")
 	base := metric(t, p, "process_resident_memory_bytes")
 
 	frames := make(chan int, benchJobs)
