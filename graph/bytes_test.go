@@ -16,8 +16,8 @@ import (
 	"jobgraph/graph"
 	"jobgraph/graph/budget"
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/store"
 )
 
 // askBytes gives the answer of one operation by each of the ways to ask for it.
@@ -156,7 +156,7 @@ func TestNoRoomForAKeptAnswer(t *testing.T) {
 	client, err := upstream.New(serveHandler(t, sandbox.New(sandbox.Options{})), upstream.Options{})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	kept := cache.New(client, cache.Options{Active: time.Hour})
+	kept := store.New(client, store.Options{ActiveTTL: time.Hour, SettledTTL: time.Hour})
 	t.Cleanup(kept.Close)
 	bytes := budget.New(10_000, 2_000)
 	var hows []string

@@ -5,22 +5,42 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"jobgraph/upstream"
 )
 
 type (
-	tokenKey  struct{}
+	callerKey struct{}
 	loaderKey struct{}
 )
 
-// withToken keeps the caller's token for the operations of this request.
-func withToken(ctx context.Context, token string) context.Context {
-	return context.WithValue(ctx, tokenKey{}, token)
+// caller is what a request says of who asks, and how.
+type caller struct {
+	token string
+	// fresh asks upstream, whatever is cached.
+	fresh bool
 }
 
-// tokenFrom is "" where the caller sent none.
-func tokenFrom(ctx context.Context) string {
-	token, _ := ctx.Value(tokenKey{}).(string)
-	return token
+func withCaller(ctx context.Context, c caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// callerFrom has no token where the caller sent none.
+func callerFrom(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+func tokenAndFresh(ctx context.Context) (token string, fresh bool) {
+	c := callerFrom(ctx)
+	return c.token, c.fresh
+}
+
+// request asks for jobs as the caller does; its key has no id yet.
+func (c caller) request() upstream.Request {
+	r := upstream.NewRequest(c.token, "")
+	r.Fresh, r.Operation = c.fresh, new(upstream.Operation)
+	return r
 }
 
 func withLoader(ctx context.Context, l *loader) context.Context {
@@ -71,7 +91,9 @@ func withInitToken(ctx context.Context, payload map[string]any) (context.Context
 		}
 		lines = append(lines, line)
 	}
-	return withToken(ctx, bearerToken(lines, tokenFrom(ctx))), nil
+	c := callerFrom(ctx)
+	c.token = bearerToken(lines, c.token)
+	return withCaller(ctx, c), nil
 }
 
 // wantsFresh reads Cache-Control: no-cache: what is kept will not do.

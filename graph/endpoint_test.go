@@ -23,7 +23,7 @@ type endpoint struct {
 	client *http.Client
 }
 
-func newEndpoint(t testing.TB, source graph.JobSource) *endpoint {
+func newEndpoint(t testing.TB, source upstream.Source) *endpoint {
 	t.Helper()
 	server := httptest.NewServer(graph.NewHandler(source, graph.Options{}))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}, Timeout: 20 * time.Second}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/errcode"
+	"jobgraph/upstream"
 )
 
 // publicError is what a client may read of an error.
@@ -91,7 +91,7 @@ func withLocation(ctx context.Context, err error, message string) *gqlerror.Erro
 
 // recovered makes a panic an error that presentError masks.
 func recovered(_ context.Context, value any) error {
-	return &panicError{value, debug.Stack()}
+	return upstream.PanicError(value)
 }
 
 // logPanic logs a panic that no resolver caused.

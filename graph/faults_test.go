@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"jobgraph/graph"
 	"jobgraph/upstream"
 	"jobgraph/upstream/faults"
 )
@@ -89,13 +88,13 @@ func allServed(t *testing.T, results []result) {
 
 // byID asks one source for the bad job and another for the rest: what fails
 // before a request is sent cannot fail for one job of a host.
-type byID struct{ good, bad graph.JobSource }
+type byID struct{ good, bad upstream.Source }
 
-func (s byID) Job(ctx context.Context, token, id string) (*upstream.Job, error) {
-	if id == badID {
-		return s.bad.Job(ctx, token, id)
+func (s byID) Job(ctx context.Context, r upstream.Request) (*upstream.Job, error) {
+	if r.Key.ID == badID {
+		return s.bad.Job(ctx, r)
 	}
-	return s.good.Job(ctx, token, id)
+	return s.good.Job(ctx, r)
 }
 
 // TestUnreachable has no connection for one job.

@@ -23,7 +23,7 @@ import (
 
 type oneJob struct{ job *upstream.Job }
 
-func (s oneJob) Job(context.Context, string, string) (*upstream.Job, error) { return s.job, nil }
+func (s oneJob) Job(context.Context, upstream.Request) (*upstream.Job, error) { return s.job, nil }
 
 // BenchmarkGuard tells what the guard and the persisted documents add to a request:
 // the same server is asked with and without them, by turns.
@@ -51,7 +51,7 @@ func BenchmarkGuard(b *testing.B) {
 	b.ReportMetric(100*(float64(took[0])/float64(took[1])-1), "%-more")
 }
 
-func served(source JobSource, guarded bool) http.Handler {
+func served(source upstream.Source, guarded bool) http.Handler {
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{}})
 	server := handler.New(schema)
 	server.AddTransport(transport.HTTP{})
@@ -65,7 +65,7 @@ func served(source JobSource, guarded bool) http.Handler {
 		server.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	}
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-		return next(withLoader(ctx, newLoader(source, "aa")))
+		return next(withLoader(ctx, newLoader(source, caller{token: "aa"})))
 	})
 	return server
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"jobgraph/graph/answers"
 	"jobgraph/graph/budget"
 	"jobgraph/graph/errcode"
 	"jobgraph/graph/generated"
 	"jobgraph/graph/guard"
 	"jobgraph/graph/persisted"
+	"jobgraph/graph/responsecache"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
 	"jobgraph/upstream/watch"
@@ -50,10 +50,10 @@ type Options struct {
 	// code; nil: nobody is told.
 	ObserveOperation func(outcome string, took time.Duration)
 	// KeepAnswers gives an answer again for as long as each of its jobs would be given
-	// from the source as it was; the source must be a [cache.Cache].
+	// from the source as it was; the source must be a [store.Store].
 	KeepAnswers bool
 	// ObserveShared is told of each answer that was given without an execution: how is
-	// [answers.InFlight] or [answers.Kept]; nil: nobody is told.
+	// [responsecache.InFlight] or [responsecache.Cached]; nil: nobody is told.
 	ObserveShared func(how string)
 	// Watches tell subscriptions of changes; nil: watches of the source, with their defaults.
 	Watches *watch.Watches
@@ -67,7 +67,7 @@ type Options struct {
 }
 
 // NewHandler returns the GraphQL endpoint over the source.
-func NewHandler(source JobSource, opts Options) http.Handler {
+func NewHandler(source upstream.Source, opts Options) http.Handler {
 	logger := cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	watches := opts.Watches
 	if watches == nil {
@@ -94,7 +94,7 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	if bytes == nil {
 		bytes = budget.New(0, 0)
 	}
-	server.Use(answers.New(answers.Options{Token: tokenFrom, Keep: opts.KeepAnswers, Budget: bytes, Observe: opts.ObserveShared}))
+	server.Use(responsecache.New(responsecache.Options{Caller: tokenAndFresh, Store: opts.KeepAnswers, Budget: bytes, Observe: opts.ObserveShared}))
 	if opts.TrustedDocuments != nil {
 		server.Use(persisted.Trusted(opts.TrustedDocuments))
 	} else {
@@ -113,8 +113,7 @@ func NewHandler(source JobSource, opts Options) http.Handler {
 	// A loader for each operation: a connection may carry many. Operations take
 	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-		ctx = upstream.WithCaller(ctx)
-		return next(withLoader(ctx, newLoader(source, tokenFrom(ctx))))
+		return next(withLoader(ctx, newLoader(source, callerFrom(ctx))))
 	})
 	return withRequest(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
 }
@@ -153,11 +152,10 @@ func servedSchema() *ast.Schema {
 func withRequest(next http.Handler, defaultToken string, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		token := bearerToken(r.Header.Values("Authorization"), defaultToken)
-		ctx := withToken(r.Context(), token)
-		if wantsFresh(r.Header) {
-			ctx = upstream.Fresh(ctx)
-		}
+		ctx := withCaller(r.Context(), caller{
+			token: bearerToken(r.Header.Values("Authorization"), defaultToken),
+			fresh: wantsFresh(r.Header),
+		})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

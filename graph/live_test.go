@@ -38,7 +38,9 @@ type jobs struct {
 	calls int
 }
 
-func (j *jobs) Job(_ context.Context, token, id string) (*upstream.Job, error) {
+func (j *jobs) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+	token := r.Token
+	id := r.Key.ID
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.calls++

@@ -14,7 +14,8 @@ import (
 // each call really took.
 type slow struct{ took chan time.Duration }
 
-func (s slow) Job(_ context.Context, _, id string) (*upstream.Job, error) {
+func (s slow) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+	id := r.Key.ID
 	began := time.Now()
 	time.Sleep(20 * time.Millisecond)
 	s.took <- time.Since(began)
@@ -34,7 +35,7 @@ func BenchmarkLoader(b *testing.B) {
 			var added []time.Duration
 			for b.Loop() {
 				began := time.Now()
-				if _, err := newLoader(source, "aa").load(b.Context(), ids); err != nil {
+				if _, err := newLoader(source, caller{token: "aa"}).load(b.Context(), ids); err != nil {
 					b.Fatal(err)
 				}
 				took := time.Since(began)

@@ -20,7 +20,9 @@ import (
 // panicking is a source with a mistake: it panics with what it was given.
 type panicking struct{}
 
-func (panicking) Job(_ context.Context, token, id string) (*upstream.Job, error) {
+func (panicking) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+	token := r.Token
+	id := r.Key.ID
 	if id == "aa" {
 		var nothing *upstream.Job
 		nothing.ID = token

@@ -77,7 +77,7 @@ func TestNoFaultShowsASecret(t *testing.T) {
 			client := newClient(t, server.URL(), opts)
 			answers := everyRoute(t, graph.NewHandler(client, graph.Options{
 				Logger: logger, DefaultToken: canary, ObserveOperation: metrics.OperationDone}))
-			_, err = client.Job(t.Context(), canary, badID)
+			_, err = client.Job(t.Context(), upstream.NewRequest(canary, badID))
 			for ; err != nil; err = unwrapped(err) {
 				answers += err.Error()
 			}

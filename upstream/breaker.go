@@ -46,7 +46,7 @@ type breaker struct {
 	mu      sync.Mutex
 	all     circuit
 	sole    *tokenCircuit // whose failures alone opened the circuit for all; nil: several tokens'
-	tokens  map[tokenKey]*tokenCircuit
+	tokens  map[TokenKey]*tokenCircuit
 	recent  list.List // of *tokenCircuit, the one that asked last in front
 	pending permit    // the ring of those under way; next is the one asked first
 	asked   uint64    // how many permits there were
@@ -65,7 +65,7 @@ type circuit struct {
 
 type tokenCircuit struct {
 	circuit
-	token   tokenKey
+	token   TokenKey
 	at      *list.Element
 	lastUse time.Time
 	calls   int  // under way
@@ -82,13 +82,13 @@ type permit struct {
 
 func newBreaker(observer Observer, log *failureLog, concurrency int) *breaker {
 	b := &breaker{observer: observer, log: log, started: time.Now(),
-		max: max(maxTokenCircuits, 2*concurrency), tokens: map[tokenKey]*tokenCircuit{}}
+		max: max(maxTokenCircuits, 2*concurrency), tokens: map[TokenKey]*tokenCircuit{}}
 	b.pending.previous, b.pending.after = &b.pending, &b.pending
 	return b
 }
 
 // remaining is how long an open circuit refuses all calls of the token; 0: not at all.
-func (b *breaker) remaining(token tokenKey) time.Duration {
+func (b *breaker) remaining(token TokenKey) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.tokens[token]
@@ -99,7 +99,7 @@ func (b *breaker) remaining(token tokenKey) time.Duration {
 }
 
 // admit lets a call through, or says how long to stay away. What it gives must be recorded.
-func (b *breaker) admit(token tokenKey) (*permit, time.Duration) {
+func (b *breaker) admit(token TokenKey) (*permit, time.Duration) {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()

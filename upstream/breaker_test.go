@@ -39,10 +39,10 @@ func testBreaker() (*breaker, *circuits) {
 	return newBreaker(seen, newFailureLog(nil), 256), seen
 }
 
-func key(n int) tokenKey { return tokenKey{byte(n), byte(n >> 8), byte(n >> 16)} }
+func key(n int) TokenKey { return TokenKey{byte(n), byte(n >> 8), byte(n >> 16)} }
 
 // call asks and has the result at once; it is false where it was refused.
-func call(b *breaker, token tokenKey, r result) bool {
+func call(b *breaker, token TokenKey, r result) bool {
 	p, wait := b.admit(token)
 	if wait > 0 {
 		return false
@@ -129,7 +129,7 @@ func TestTenPercentNeverOpenTheBreaker(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b, seen := testBreaker()
 			tokens, slow := 1+random.IntN(4), []time.Duration{5 * time.Millisecond, 100 * time.Millisecond, 2 * time.Second}[random.IntN(3)]
-			u := &upstreamPlayed{b: b, random: random, result: func(tokenKey) (result, time.Duration) {
+			u := &upstreamPlayed{b: b, random: random, result: func(TokenKey) (result, time.Duration) {
 				if random.IntN(10) == 0 {
 					return resultUnavailable, time.Duration(random.IntN(int(2 * time.Millisecond)))
 				}
@@ -165,7 +165,7 @@ func TestADeadUpstreamOpensTheBreaker(t *testing.T) {
 			time.Sleep(quietFor)
 			most := 10 + (tokens-1)*2*(atOnce-1)
 			takes := []time.Duration{0, 10 * time.Second}[random.IntN(2)]
-			u := &upstreamPlayed{b: b, random: random, result: func(tokenKey) (result, time.Duration) {
+			u := &upstreamPlayed{b: b, random: random, result: func(TokenKey) (result, time.Duration) {
 				return resultUnavailable, takes + time.Duration(random.IntN(int(time.Millisecond)))
 			}}
 			for n := 0; !seen.open; {
@@ -288,7 +288,7 @@ func TestTheBreakersTokensAreBounded(t *testing.T) {
 type upstreamPlayed struct {
 	b       *breaker
 	random  interface{ IntN(int) int }
-	result  func(tokenKey) (result, time.Duration)
+	result  func(TokenKey) (result, time.Duration)
 	stallAt time.Time // no good answer comes from then on
 	stall   time.Duration
 	calls   []callPlayed
@@ -300,7 +300,7 @@ type callPlayed struct {
 	ends   time.Time
 }
 
-func (u *upstreamPlayed) ask(token tokenKey) bool {
+func (u *upstreamPlayed) ask(token TokenKey) bool {
 	p, wait := u.b.admit(token)
 	if wait > 0 {
 		return false

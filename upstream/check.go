@@ -37,3 +37,6 @@ func isHex(s string) bool {
 func isHexDigit(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
+
+// Check refuses what cannot be a token or an id, so that it never leaves the process.
+func (r Request) Check() error { return check(r.Token, r.Key.ID) }

@@ -108,7 +108,7 @@ func (c *circuit) since(now time.Time) []any {
 // remember makes a circuit for a token, and room for it. Idle tokens are forgotten; so
 // are those that asked longest ago where there are too many: what they fail is counted
 // again.
-func (b *breaker) remember(token tokenKey, now time.Time) *tokenCircuit {
+func (b *breaker) remember(token TokenKey, now time.Time) *tokenCircuit {
 	for range 2 { // so there are soon no more than asked lately
 		if last := b.recent.Back(); last != nil && now.Sub(last.Value.(*tokenCircuit).lastUse) > tokenIdle {
 			b.forget(last.Value.(*tokenCircuit))

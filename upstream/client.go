@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"time"
-
-	"jobgraph/upstream/keyedhash"
 )
 
 // minWaiting is how many calls may wait for a turn at least: ten operations of 100 ids.
@@ -49,8 +47,6 @@ type Observer interface {
 	CallDone(outcome string, took time.Duration)
 	// Retried is told of each second attempt of a call.
 	Retried()
-	// Coalesced is told of each caller who joined another's call.
-	Coalesced()
 	// Refused is told of each call that ended without asking upstream: reason is
 	// "BUSY", "BREAKER_OPEN" or "RATE_LIMITED".
 	Refused(reason string)
@@ -64,18 +60,16 @@ type Observer interface {
 
 // Client asks the job API for jobs. It is safe for concurrent use.
 type Client struct {
-	endpoint     getter
-	timeout      time.Duration
-	attempt      time.Duration
-	keys         *keyedhash.Hasher
-	flights      *flights
-	limits       *rateLimits
-	breaker      *breaker
-	failures     *failureLog
-	slots        *fairQueue
-	budget       *retryBudget
-	observer     Observer
-	unrecognized *unrecognizedLog
+	endpoint       getter
+	timeout        time.Duration
+	attemptTimeout time.Duration
+	limits         *rateLimits
+	breaker        *breaker
+	failures       *failureLog
+	slots          *fairQueue
+	budget         *retryBudget
+	observer       Observer
+	unrecognized   *unrecognizedLog
 }
 
 // New returns a client of the job API at baseURL, such as https://api.cielo24.com.
@@ -95,18 +89,16 @@ func New(baseURL string, opts Options) (*Client, error) {
 	timeout := cmp.Or(opts.Timeout, 10*time.Second)
 	failures := newFailureLog(opts.Logger)
 	return &Client{
-		endpoint:     newGetter(base.JoinPath("api/job/info"), concurrency, opts),
-		timeout:      timeout,
-		attempt:      min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
-		keys:         keyedhash.New(),
-		flights:      newFlights(),
-		limits:       newRateLimits(),
-		breaker:      newBreaker(observer, failures, concurrency),
-		failures:     failures,
-		slots:        newFairQueue(concurrency, max(minWaiting, 4*concurrency)),
-		budget:       newRetryBudget(),
-		observer:     observer,
-		unrecognized: newUnrecognizedLog(opts.Logger, observer),
+		endpoint:       newGetter(base.JoinPath("api/job/info"), concurrency, opts),
+		timeout:        timeout,
+		attemptTimeout: min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
+		limits:         newRateLimits(),
+		breaker:        newBreaker(observer, failures, concurrency),
+		failures:       failures,
+		slots:          newFairQueue(concurrency, max(minWaiting, 4*concurrency)),
+		budget:         newRetryBudget(),
+		observer:       observer,
+		unrecognized:   newUnrecognizedLog(opts.Logger, observer),
 	}, nil
 }
 
@@ -116,49 +108,38 @@ func isPort(port string) bool {
 	return port == "" || err == nil && number > 0
 }
 
-// Close stops the calls under way and drops the connections.
-func (c *Client) Close() {
-	c.flights.close()
-	c.endpoint.Close()
-}
+// Close drops the idle connections. Calls under way end with their contexts.
+func (c *Client) Close() { c.endpoint.Close() }
 
-// Job asks for the job with the id, as the caller that the token belongs to.
-// The error is an [*Error], or wraps ctx's own where ctx ended first.
-func (c *Client) Job(ctx context.Context, token, id string) (*Job, error) {
+// Job makes one call for the request. The error is an [*Error], or wraps ctx's own where
+// ctx ended first.
+func (c *Client) Job(ctx context.Context, r Request) (*Job, error) {
 	// What cannot be a token or an id never leaves the process.
-	if err := check(token, id); err != nil {
+	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	// Callers who want the same at the same time share one call, which does not
-	// end with the first of them but with the last.
-	key := flightKey{c.keys.Sum(token), id}
-	job, joined, err := c.flights.do(ctx, key, func(ctx context.Context) (*Job, error) {
-		return c.observed(ctx, key.token, token, id)
-	})
-	if joined {
-		c.observer.Coalesced()
-	}
-	var failed *Error
-	if err == nil || errors.As(err, &failed) {
+	job, err := c.instrumented(ctx, r)
+	if err == nil || ErrorOf(err) != nil {
 		return job, err
 	}
-	return nil, fmt.Errorf("get job %s: %w", id, err)
+	return nil, fmt.Errorf("get job %s: %w", r.Key.ID, err)
 }
 
-func (c *Client) observed(ctx context.Context, key tokenKey, token, id string) (job *Job, err error) {
+func (c *Client) instrumented(ctx context.Context, r Request) (job *Job, err error) {
 	started := time.Now()
 	c.observer.CallStarted()
 	defer func() {
 		if value := recover(); value != nil {
-			err = newPanicError(value, token, id)
+			err = PanicError(value)
 		}
 		c.observer.CallDone(outcome(err), time.Since(started))
 	}()
-	return c.guarded(ctx, key, token, id)
+	return c.callWithPolicies(ctx, r)
 }
 
-// guarded asks upstream under the policies, in this order:
-func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*Job, error) {
+// callWithPolicies asks upstream under the policies, in this order:
+func (c *Client) callWithPolicies(ctx context.Context, r Request) (*Job, error) {
+	key, token, id := r.Key.Token, r.Token, r.Key.ID
 	// A deadline for everything that follows.
 	deadline := time.Now().Add(c.timeout)
 	// A token that upstream told to wait does not ask: it would only be told again.
@@ -174,18 +155,18 @@ func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*
 	}
 	// No more calls under way than upstream and this process can take; tokens take
 	// turns, and a token's operations do.
-	turn, err := c.turn(ctx, key, token, id)
+	turn, err := c.acquireSlot(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer c.slots.release(turn)
 	// One more attempt where it may well help, within the budget. It keeps the turn.
 	c.budget.earn()
-	job, failed := c.tried(ctx, deadline, key, token, id)
+	job, failed := c.attempt(ctx, deadline, key, token, id)
 	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.spend() &&
-		pause(ctx, deadline, c.attempt) && c.breaker.remaining(key) == 0 {
+		pause(ctx, deadline, c.attemptTimeout) && c.breaker.remaining(key) == 0 {
 		c.observer.Retried()
-		job, failed = c.tried(ctx, deadline, key, token, id)
+		job, failed = c.attempt(ctx, deadline, key, token, id)
 	}
 	switch {
 	case failed == nil:
@@ -197,9 +178,9 @@ func (c *Client) guarded(ctx context.Context, key tokenKey, token, id string) (*
 	return nil, failed
 }
 
-// turn waits for a slot, half of the call's time at most: what is left is for the call.
-func (c *Client) turn(ctx context.Context, key tokenKey, token, id string) (*tenant, error) {
-	turn, err := c.slots.acquire(ctx, key, c.timeout/2)
+// acquireSlot waits for a slot, half of the call's time at most: what is left is for the call.
+func (c *Client) acquireSlot(ctx context.Context, r Request) (*tenant, error) {
+	turn, err := c.slots.acquire(ctx, r.Key.Token, r.Operation, c.timeout/2)
 	switch {
 	case err == nil:
 		return turn, nil
@@ -207,12 +188,12 @@ func (c *Client) turn(ctx context.Context, key tokenKey, token, id string) (*ten
 		return nil, ctx.Err()
 	}
 	c.observer.Refused("BUSY")
-	return nil, busy(token, id)
+	return nil, busy(r.Token, r.Key.ID)
 }
 
-// tried is one attempt that the circuit breaker lets through and learns from. A
+// attempt is one that the circuit breaker lets through and learns from. A
 // caller's leaving teaches it nothing.
-func (c *Client) tried(ctx context.Context, deadline time.Time, key tokenKey, token, id string) (*Job, *Error) {
+func (c *Client) attempt(ctx context.Context, deadline time.Time, key TokenKey, token, id string) (*Job, *Error) {
 	permit, wait := c.breaker.admit(key)
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
@@ -220,7 +201,7 @@ func (c *Client) tried(ctx context.Context, deadline time.Time, key tokenKey, to
 	}
 	became := resultCancelled
 	defer func() { c.breaker.record(permit, became) }() // a panic gives it back, too
-	if own := time.Now().Add(c.attempt); own.Before(deadline) {
+	if own := time.Now().Add(c.attemptTimeout); own.Before(deadline) {
 		deadline = own
 	}
 	job, err := c.call(ctx, deadline, token, id)
@@ -235,12 +216,11 @@ func (c *Client) tried(ctx context.Context, deadline time.Time, key tokenKey, to
 }
 
 func outcome(err error) string {
-	var failed *Error
 	switch {
 	case err == nil:
 		return "OK"
-	case errors.As(err, &failed):
-		return string(failed.Type)
+	case TypeOf(err) != "":
+		return string(TypeOf(err))
 	default:
 		return "CANCELLED"
 	}
@@ -251,7 +231,6 @@ type nobody struct{}
 func (nobody) CallStarted()                   {}
 func (nobody) CallDone(string, time.Duration) {}
 func (nobody) Retried()                       {}
-func (nobody) Coalesced()                     {}
 func (nobody) Refused(string)                 {}
 func (nobody) BreakerChanged(bool)            {}
 func (nobody) TokenBreakersOpen(int)          {}

@@ -29,7 +29,7 @@ func BenchmarkClient(b *testing.B) {
 	}
 	defer client.Close()
 	ours := func(id string) error {
-		_, err := client.Job(context.Background(), token, id)
+		_, err := client.Job(context.Background(), upstream.NewRequest(token, id))
 		return err
 	}
 	plain := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 10 * time.Second}

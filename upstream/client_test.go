@@ -15,7 +15,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,7 +64,7 @@ func client(t *testing.T, url string, opts Options) *Client {
 // failedJob asks for a job that cannot be had, and checks what no error may hold.
 func failedJob(t *testing.T, c *Client, token, id string) *Error {
 	t.Helper()
-	job, err := c.Job(t.Context(), token, id)
+	job, err := c.Job(t.Context(), NewRequest(token, id))
 	require.Error(t, err)
 	assert.Nil(t, job)
 	var failed *Error
@@ -83,7 +82,7 @@ func failedJob(t *testing.T, c *Client, token, id string) *Error {
 
 func TestJobAsksAsDocumented(t *testing.T) {
 	upstream := record(t, answer(200, string(documented(t))))
-	job, err := client(t, upstream.URL, Options{}).Job(t.Context(), canary, anID)
+	job, err := client(t, upstream.URL, Options{}).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
 	assert.Equal(t, "example_job", *job.Name)
 	require.Len(t, upstream.requests, 1)
@@ -95,7 +94,7 @@ func TestJobAsksAsDocumented(t *testing.T) {
 
 func TestJobKeepsTheBasePath(t *testing.T) {
 	upstream := record(t, answer(200, string(documented(t))))
-	_, err := client(t, upstream.URL+"/behind/a/proxy/", Options{}).Job(t.Context(), canary, anID)
+	_, err := client(t, upstream.URL+"/behind/a/proxy/", Options{}).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
 	assert.Equal(t, "/behind/a/proxy/api/job/info", upstream.requests[0].URL.Path)
 }
@@ -108,7 +107,7 @@ func TestWhatCannotBeATokenOrAnIDNeverLeaves(t *testing.T) {
 		assert.Equal(t, BadAPIToken, failedJob(t, c, bad, anID).Type, "token %q", bad)
 	}
 	assert.Empty(t, upstream.requests)
-	_, err := c.Job(t.Context(), strings.Repeat("a", 256), strings.Repeat("b", 256))
+	_, err := c.Job(t.Context(), NewRequest(strings.Repeat("a", 256), strings.Repeat("b", 256)))
 	require.NoError(t, err)
 }
 
@@ -189,7 +188,7 @@ func TestABodyIsBoundedAfterDecompression(t *testing.T) {
 		failed := failedJob(t, client(t, record(t, handler).URL, Options{}), canary, anID)
 		assert.Equal(t, Malformed, failed.Type, name)
 	}
-	got, err := client(t, record(t, zipped(job(1000<<10))).URL, Options{}).Job(t.Context(), canary, anID)
+	got, err := client(t, record(t, zipped(job(1000<<10))).URL, Options{}).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
 	assert.Len(t, *got.Name, 1000<<10)
 }
@@ -232,32 +231,6 @@ func TestATokenThatUpstreamRepeatsEncodedIsRedacted(t *testing.T) {
 	}
 }
 
-func TestAFreshCallerDoesNotJoinAnEarlierCall(t *testing.T) {
-	first, release := make(chan struct{}), make(chan struct{})
-	var calls atomic.Int32
-	upstream := record(t, func(w http.ResponseWriter, r *http.Request) {
-		status := "Complete"
-		if calls.Add(1) == 1 {
-			close(first)
-			<-release
-			status = "Pending"
-		}
-		_, _ = io.WriteString(w, `{"JobId": "aa", "JobStatus": "`+status+`"}`)
-	})
-	c := client(t, upstream.URL, Options{})
-	early := make(chan *Job, 1)
-	go func() {
-		job, _ := c.Job(context.Background(), canary, anID)
-		early <- job
-	}()
-	<-first
-	job, err := c.Job(Fresh(t.Context()), canary, anID)
-	close(release)
-	require.NoError(t, err)
-	assert.Equal(t, StatusComplete, job.Status)
-	assert.Equal(t, StatusPending, (<-early).Status)
-}
-
 func TestALongCommentIsCutAndOneLine(t *testing.T) {
 	body := `{"ErrorType": "INVALID_QUERY", "ErrorComment": "a\n\u0000b` + strings.Repeat("é", 5000) + `"}`
 	failed := failedJob(t, client(t, record(t, answer(400, body)).URL, Options{}), canary, anID)
@@ -288,7 +261,7 @@ func TestACallerWhoLeavesStopsTheCall(t *testing.T) {
 	})
 	ctx, leave := context.WithCancel(t.Context())
 	go func() { <-arrived; leave() }()
-	_, err := client(t, hang.URL, Options{}).Job(ctx, canary, anID)
+	_, err := client(t, hang.URL, Options{}).Job(ctx, NewRequest(canary, anID))
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.NotContains(t, err.Error(), canary)
 	<-stopped
@@ -314,7 +287,7 @@ func TestHTTP2IsUsedWhereUpstreamSpeaksIt(t *testing.T) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(upstream.Certificate())
 	c := client(t, upstream.URL, Options{RootCAs: trusted})
-	_, err := c.Job(t.Context(), canary, anID)
+	_, err := c.Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
 	assert.Equal(t, "HTTP/2.0", protocol)
 }
@@ -330,7 +303,7 @@ func TestAProxyIsUsedOnlyWhenTold(t *testing.T) {
 func TestByNetHTTP(t *testing.T) {
 	byNetHTTP := Options{UseProxy: true}
 	upstream := record(t, answer(200, string(documented(t))))
-	job, err := client(t, upstream.URL, byNetHTTP).Job(t.Context(), canary, anID)
+	job, err := client(t, upstream.URL, byNetHTTP).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
 	assert.Equal(t, "example_job", *job.Name)
 	assert.Equal(t, "/api/job/info?v=1&api_token="+canary+"&job_id="+anID, upstream.requests[0].URL.RequestURI())
@@ -389,7 +362,7 @@ func TestCallsUnderWayAreBounded(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range 30 {
 		wait.Go(func() {
-			_, err := c.Job(t.Context(), canary, strings.Repeat("a", i+1))
+			_, err := c.Job(t.Context(), NewRequest(canary, strings.Repeat("a", i+1)))
 			assert.NoError(t, err)
 		})
 	}
@@ -403,7 +376,7 @@ func TestAnUnknownEnumValueIsLoggedOnce(t *testing.T) {
 	upstream := record(t, answer(200, `{"JobId": "aa", "JobStatus": "Paused"}`))
 	c := client(t, upstream.URL, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	for range 3 {
-		_, err := c.Job(t.Context(), canary, anID)
+		_, err := c.Job(t.Context(), NewRequest(canary, anID))
 		require.NoError(t, err)
 	}
 	assert.Equal(t, 1, strings.Count(log.String(), "Paused"), log.String())

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -98,4 +99,21 @@ func (e *Error) RetryAfterSeconds() *int {
 	}
 	seconds := int(math.Ceil(e.RetryAfter.Seconds()))
 	return &seconds
+}
+
+// ErrorOf is the [*Error] that err is or wraps, nil where there is none.
+func ErrorOf(err error) *Error {
+	var failed *Error
+	if !errors.As(err, &failed) {
+		return nil
+	}
+	return failed
+}
+
+// TypeOf is the ErrorType of err, "" where err is nil or not one of a job's.
+func TypeOf(err error) ErrorType {
+	if failed := ErrorOf(err); failed != nil {
+		return failed.Type
+	}
+	return ""
 }

@@ -23,10 +23,10 @@ func ExampleNew() {
 	}
 	defer client.Close()
 
-	job, err := client.Job(context.Background(), sandbox.Token, sandbox.DocumentedJobID)
+	job, err := client.Job(context.Background(), upstream.NewRequest(sandbox.Token, sandbox.DocumentedJobID))
 	fmt.Println(*job.Name, job.Status, err)
 
-	_, err = client.Job(context.Background(), sandbox.Token, "00000000000000000000000000000000")
+	_, err = client.Job(context.Background(), upstream.NewRequest(sandbox.Token, "00000000000000000000000000000000"))
 	var failed *upstream.Error
 	if errors.As(err, &failed) {
 		fmt.Println(failed.Type, failed.Retryable())

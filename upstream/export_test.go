@@ -7,16 +7,6 @@ import (
 	"jobgraph/upstream/http1"
 )
 
-// Waiting is how many callers share the call for the job.
-func (c *Client) Waiting(id, token string) int {
-	c.flights.mu.Lock()
-	defer c.flights.mu.Unlock()
-	if open := c.flights.open(flightKey{c.keys.Sum(token), id}); open != nil {
-		return open.callers
-	}
-	return 0
-}
-
 // Queued is how many calls wait for their turn.
 func (c *Client) Queued() int {
 	c.slots.mu.Lock()

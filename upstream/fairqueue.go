@@ -22,15 +22,6 @@ const (
 	reserveShare = 16
 )
 
-type callerKey struct{}
-
-// WithCaller makes all calls under the context one operation's. A token's operations
-// take turns for its calls under way, so one that asks for 100 jobs does not hold up
-// another that asks for one. Without it each call is an operation of its own.
-func WithCaller(ctx context.Context) context.Context {
-	return context.WithValue(ctx, callerKey{}, new(byte))
-}
-
 // fairQueue bounds the calls under way, and how many may wait to be. Tokens take turns,
 // and each token's operations do within its turns. Slots cannot be taken back, so no
 // token is given all of them: see eligible. It keeps no goroutine: who releases a slot
@@ -51,30 +42,30 @@ type fairQueue struct {
 	free     int
 	room     int       // for more who wait
 	rotation list.List // of *tenant: the tokens that wait, the next one in front
-	byToken  map[tokenKey]*tenant
+	byToken  map[TokenKey]*tenant
 	spare    []*tenant // to use again
 }
 
 // tenant is a token that holds slots or waits for one.
 type tenant struct {
-	token   tokenKey
+	token   TokenKey
 	held    int
 	waiting int
 	turn    *list.Element // in the rotation; nil while nobody waits
 
-	operations list.List // of *operation, the next one in front
-	byOwner    map[any]*list.Element
+	operations list.List // of *operationQueue, the next one in front
+	byOwner    map[*Operation]*list.Element
 }
 
-// operation is the wait of one operation's calls, in their order.
-type operation struct {
-	owner   any
+// operationQueue is the wait of one operation's calls, in their order.
+type operationQueue struct {
+	owner   *Operation
 	waiters list.List // of *waiter
 }
 
 // waiter is ready once: nil is a slot, errBusy is none.
 type waiter struct {
-	owner any
+	owner *Operation
 	ready chan error
 	at    *list.Element // nil when it waits no more
 }
@@ -84,7 +75,7 @@ func newFairQueue(concurrency, waiting int) *fairQueue {
 	if concurrency > 1 {
 		reserve = max(1, reserve)
 	}
-	return &fairQueue{reserve: reserve, few: max(1, reserve/8), free: concurrency, room: waiting, byToken: map[tokenKey]*tenant{}}
+	return &fairQueue{reserve: reserve, few: max(1, reserve/8), free: concurrency, room: waiting, byToken: map[TokenKey]*tenant{}}
 }
 
 // eligible says whether the token may have one more slot. A token without any may have
@@ -95,7 +86,7 @@ func (q *fairQueue) eligible(t *tenant) bool {
 
 // acquire waits for a slot, so long at most, which is given back by release. The error
 // is errBusy or a context's.
-func (q *fairQueue) acquire(ctx context.Context, token tokenKey, longest time.Duration) (*tenant, error) {
+func (q *fairQueue) acquire(ctx context.Context, token TokenKey, op *Operation, longest time.Duration) (*tenant, error) {
 	q.mu.Lock()
 	t := q.tenant(token)
 	if q.eligible(t) {
@@ -103,7 +94,7 @@ func (q *fairQueue) acquire(ctx context.Context, token tokenKey, longest time.Du
 		q.mu.Unlock()
 		return t, nil
 	}
-	w, ok := q.join(t, ctx.Value(callerKey{}))
+	w, ok := q.join(t, op)
 	q.forgetIdle(t)
 	q.mu.Unlock()
 	if !ok {
@@ -144,7 +135,7 @@ func (q *fairQueue) handOn() {
 		q.rotation.MoveToBack(turn)
 		first := t.operations.Front()
 		t.operations.MoveToBack(first)
-		w := first.Value.(*operation).waiters.Front().Value.(*waiter)
+		w := first.Value.(*operationQueue).waiters.Front().Value.(*waiter)
 		q.remove(t, w)
 		q.grant(t)
 		w.ready <- nil
@@ -172,7 +163,7 @@ func (q *fairQueue) leave(t *tenant, w *waiter) {
 }
 
 // tenant is the token's, a new one where it has none.
-func (q *fairQueue) tenant(token tokenKey) *tenant {
+func (q *fairQueue) tenant(token TokenKey) *tenant {
 	t := q.byToken[token]
 	if t != nil {
 		return t
@@ -180,7 +171,7 @@ func (q *fairQueue) tenant(token tokenKey) *tenant {
 	if n := len(q.spare); n > 0 {
 		t, q.spare = q.spare[n-1], q.spare[:n-1]
 	} else {
-		t = &tenant{byOwner: map[any]*list.Element{}}
+		t = &tenant{byOwner: map[*Operation]*list.Element{}}
 	}
 	t.token = token
 	q.byToken[token] = t

@@ -29,7 +29,7 @@ type queueUnderTest struct {
 	q           *fairQueue
 	concurrency int
 	waiting     int
-	operations  []context.Context
+	operations  []*Operation
 	askers      []*asker // who hold or wait
 }
 
@@ -43,7 +43,7 @@ func TestFairQueue(t *testing.T) {
 			u := &queueUnderTest{t: t, random: random, concurrency: 1 + random.IntN(40), waiting: 1 + random.IntN(60)}
 			u.q = newFairQueue(u.concurrency, u.waiting)
 			for range 5 {
-				u.operations = append(u.operations, WithCaller(context.Background()))
+				u.operations = append(u.operations, new(Operation))
 			}
 			tokens, eager := 1+random.IntN(12), random.IntN(100)
 			for range 400 {
@@ -66,14 +66,15 @@ func TestFairQueue(t *testing.T) {
 
 func (u *queueUnderTest) acquire(token int) {
 	ctx, cancel := context.WithCancel(context.Background())
+	var op *Operation
 	if n := u.random.IntN(6); n < 5 {
-		ctx, cancel = context.WithCancel(u.operations[n])
+		op = u.operations[n]
 	}
 	a := &asker{token: token, leave: cancel}
 	u.askers = append(u.askers, a)
 	idle := u.held(token) == 0 && u.q.free > 0
 	go func() {
-		a.turn, a.err = u.q.acquire(ctx, key(token), time.Hour)
+		a.turn, a.err = u.q.acquire(ctx, key(token), op, time.Hour)
 		a.done = true
 	}()
 	synctest.Wait()
@@ -208,14 +209,14 @@ func TestSharesOfTokens(t *testing.T) {
 func TestTheLongestWaitGivesUpAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &queueUnderTest{t: t, random: seeded(t), q: newFairQueue(1, 4), concurrency: 1, waiting: 4}
-		u.operations = []context.Context{WithCaller(t.Context()), WithCaller(t.Context())}
-		begin := func(token int, ctx context.Context) *asker {
+		u.operations = []*Operation{new(Operation), new(Operation)}
+		begin := func(token int, op *Operation) *asker {
 			a := &asker{token: token}
-			go func() { a.turn, a.err = u.q.acquire(ctx, key(token), time.Hour); a.done = true }()
+			go func() { a.turn, a.err = u.q.acquire(t.Context(), key(token), op, time.Hour); a.done = true }()
 			synctest.Wait()
 			return a
 		}
-		holder := begin(9, t.Context())
+		holder := begin(9, nil)
 		require.NoError(t, holder.err)
 		var many []*asker
 		for range 4 {
@@ -224,7 +225,7 @@ func TestTheLongestWaitGivesUpAPlace(t *testing.T) {
 		assert.ErrorIs(t, begin(1, u.operations[0]).err, errBusy, "the longest wait is its own")
 		other := begin(1, u.operations[1])
 		assert.ErrorIs(t, many[3].err, errBusy, "an operation of the same token that waits for most")
-		second := begin(2, t.Context())
+		second := begin(2, nil)
 		assert.ErrorIs(t, many[2].err, errBusy, "another token that waits for most")
 		var order []*asker
 		for _, a := range []*asker{many[0], second, other, many[1]} {
@@ -241,9 +242,9 @@ func TestTheLongestWaitGivesUpAPlace(t *testing.T) {
 }
 
 func TestAnUncontendedSlotAllocatesNothing(t *testing.T) {
-	q, ctx := newFairQueue(256, 1000), WithCaller(t.Context())
+	q, op := newFairQueue(256, 1000), new(Operation)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
-		turn, err := q.acquire(ctx, key(1), time.Second)
+		turn, err := q.acquire(t.Context(), key(1), op, time.Second)
 		if err == nil {
 			q.release(turn)
 		}
@@ -251,9 +252,9 @@ func TestAnUncontendedSlotAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkUncontendedSlot(b *testing.B) {
-	q, ctx := newFairQueue(256, 1000), WithCaller(b.Context())
+	q, op := newFairQueue(256, 1000), new(Operation)
 	for b.Loop() {
-		turn, _ := q.acquire(ctx, key(1), time.Second)
+		turn, _ := q.acquire(b.Context(), key(1), op, time.Second)
 		q.release(turn)
 	}
 }

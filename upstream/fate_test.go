@@ -61,7 +61,7 @@ func TestTheWholeTimeoutIsForTheAnswer(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := played(t, takes(test.takes, aJob, nil), Options{AttemptTimeout: test.attempt})
 			defer c.Close()
-			_, err := c.Job(t.Context(), canary, anID)
+			_, err := c.Job(t.Context(), NewRequest(canary, anID))
 			if test.served {
 				assert.NoError(t, err, "%v of %v", test.takes, test.attempt)
 			} else {
@@ -81,7 +81,7 @@ func TestARetryIsForWhatFailedFast(t *testing.T) {
 				return fails(ctx, deadline, query)
 			}, Options{})
 			defer c.Close()
-			_, err := c.Job(t.Context(), canary, anID)
+			_, err := c.Job(t.Context(), NewRequest(canary, anID))
 			assert.ErrorIs(t, err, &Error{Type: Unavailable})
 			assert.Equal(t, attempts, asked.Load(), "failed after %v", took)
 		})
@@ -94,10 +94,10 @@ func TestBusyIsToldWhileThereIsTime(t *testing.T) {
 		defer c.Close()
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
-		go func() { _, _ = c.Job(ctx, canary, "aa") }()
+		go func() { _, _ = c.Job(ctx, NewRequest(canary, "aa")) }()
 		synctest.Wait()
 		began := time.Now()
-		_, err := c.Job(t.Context(), canary, "bb")
+		_, err := c.Job(t.Context(), NewRequest(canary, "bb"))
 		var failed *Error
 		require.ErrorAs(t, err, &failed)
 		assert.Contains(t, failed.Comment, "busy")
@@ -120,7 +120,7 @@ func TestHangingCallsOfOneTokenHoldUpNobodyElse(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
 		for i := range 2000 {
-			go func() { _, _ = c.Job(ctx, canary, fmt.Sprintf("a%x", i)) }()
+			go func() { _, _ = c.Job(ctx, NewRequest(canary, fmt.Sprintf("a%x", i))) }()
 		}
 		synctest.Wait()
 		require.Equal(t, 1024, c.Queued())
@@ -128,7 +128,7 @@ func TestHangingCallsOfOneTokenHoldUpNobodyElse(t *testing.T) {
 		var others sync.WaitGroup
 		for i := range 100 {
 			others.Go(func() {
-				_, err := c.Job(t.Context(), "beef", fmt.Sprintf("b%x", i))
+				_, err := c.Job(t.Context(), NewRequest("beef", fmt.Sprintf("b%x", i)))
 				assert.NoError(t, err)
 			})
 		}
@@ -150,13 +150,13 @@ func TestOneTokensFailuresShutNobodyElse(t *testing.T) {
 		defer c.Close()
 		refused := 0
 		for range 100 {
-			_, err := c.Job(t.Context(), canary, anID)
+			_, err := c.Job(t.Context(), NewRequest(canary, anID))
 			var failed *Error
 			require.ErrorAs(t, err, &failed)
 			if failed.Status == 0 {
 				refused++
 			}
-			_, err = c.Job(t.Context(), "beef", anID)
+			_, err = c.Job(t.Context(), NewRequest("beef", anID))
 			require.NoError(t, err)
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -178,7 +178,7 @@ func TestACallThatWasLeftIsNoFailure(t *testing.T) {
 		defer c.Close()
 		for range 1000 {
 			ctx, leave := context.WithTimeout(t.Context(), time.Duration(random.IntN(int(time.Millisecond))))
-			_, err := c.Job(ctx, canary, fmt.Sprintf("%x", random.IntN(20)))
+			_, err := c.Job(ctx, NewRequest(canary, fmt.Sprintf("%x", random.IntN(20))))
 			var failed *Error
 			assert.False(t, errors.As(err, &failed), "%v: %v", err, errors.Unwrap(err))
 			leave()
@@ -187,7 +187,7 @@ func TestACallThatWasLeftIsNoFailure(t *testing.T) {
 		assert.Equal(t, map[string]int{"CANCELLED": 1000}, seen.n)
 		assert.Empty(t, log.String())
 		c.endpoint = takes(0, http1.Response{Status: 503}, nil)
-		_, err := c.Job(t.Context(), canary, anID)
+		_, err := c.Job(t.Context(), NewRequest(canary, anID))
 		assert.ErrorIs(t, err, &Error{Type: Unavailable})
 		assert.Equal(t, 1, seen.retried)
 	})
@@ -198,7 +198,7 @@ func TestAPanicGivesAllBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := played(t, func(context.Context, time.Time, string) (http1.Response, error) { panic("at random") }, Options{})
 		defer c.Close()
-		_, err := c.Job(t.Context(), canary, anID)
+		_, err := c.Job(t.Context(), NewRequest(canary, anID))
 		assert.ErrorContains(t, err, "panic")
 		assert.Same(t, &c.breaker.pending, c.breaker.pending.after)
 		assert.Equal(t, 256, c.slots.free)
@@ -246,17 +246,17 @@ func TestFailuresAreLogged(t *testing.T) {
 			return strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n")
 		}
 		for range 4 {
-			_, _ = c.Job(t.Context(), canary, "aa")
-			_, _ = c.Job(t.Context(), canary, "bb")
-			_, _ = c.Job(t.Context(), canary, "dd")
-			_, _ = c.Job(t.Context(), canary, "ee")
+			_, _ = c.Job(t.Context(), NewRequest(canary, "aa"))
+			_, _ = c.Job(t.Context(), NewRequest(canary, "bb"))
+			_, _ = c.Job(t.Context(), NewRequest(canary, "dd"))
+			_, _ = c.Job(t.Context(), NewRequest(canary, "ee"))
 		}
 		first := lines()
 		require.Len(t, first, 2, first)
 		assert.Contains(t, first[0], `level=WARN msg="a call of the job API failed" type=UPSTREAM_UNAVAILABLE status=500 left_out=0`)
 		assert.Contains(t, first[1], "type=UPSTREAM_MALFORMED status=200 left_out=0 cause=")
 		time.Sleep(logEvery)
-		_, _ = c.Job(t.Context(), canary, "cc") // which is tried twice
+		_, _ = c.Job(t.Context(), NewRequest(canary, "cc")) // which is tried twice
 		second := lines()
 		require.Len(t, second, 1, second)
 		assert.Contains(t, second[0], "type=UPSTREAM_UNAVAILABLE status=0 left_out=3")
@@ -276,29 +276,29 @@ func TestTheBreakerIsLogged(t *testing.T) {
 			assert.Equal(t, n, strings.Count(log.String(), words), log.String())
 		}
 		for range 20 {
-			_, _ = c.Job(t.Context(), canary, anID)
+			_, _ = c.Job(t.Context(), NewRequest(canary, anID))
 		}
 		said("the circuit breaker is open", 1)
 		said("calls=5 in_a_row=5 failures.UPSTREAM_UNAVAILABLE=5", 1)
 		c.endpoint = takes(0, aJob, nil)
 		time.Sleep(2 * probeEvery)
-		_, err := c.Job(t.Context(), canary, anID)
+		_, err := c.Job(t.Context(), NewRequest(canary, anID))
 		require.NoError(t, err)
 		said("level=INFO msg=\"the job API answers again: the circuit breaker is closed\" open_for=4s", 1)
 		said("token", 0)
 
-		_, err = c.Job(t.Context(), "beef", anID)
+		_, err = c.Job(t.Context(), NewRequest("beef", anID))
 		require.NoError(t, err)
 		c.endpoint = takes(0, http1.Response{}, context.DeadlineExceeded)
 		time.Sleep(quietFor)
 		for range 20 {
-			_, _ = c.Job(t.Context(), canary, anID)
+			_, _ = c.Job(t.Context(), NewRequest(canary, anID))
 		}
 		said("the token's circuit breaker is open", 1)
 		said("failures.UPSTREAM_TIMEOUT=5 tokens_open=1 left_out=0", 1)
 		c.endpoint = takes(0, aJob, nil)
 		time.Sleep(2 * probeEvery)
-		_, err = c.Job(t.Context(), canary, anID)
+		_, err = c.Job(t.Context(), NewRequest(canary, anID))
 		require.NoError(t, err)
 		said("the token's circuit breaker is closed", 1)
 		said("circuit breaker is open", 2)

@@ -6,17 +6,18 @@ import (
 	"runtime/debug"
 )
 
-// panicError carries a panic and its stack to the log. Only the Go runtime's own
-// words are kept, redacted; any other value may hold a secret and gives its type.
+// panicError carries a panic and its stack to the log.
 type panicError struct {
 	value string
 	stack []byte
 }
 
-func newPanicError(value any, token, id string) error {
+// PanicError is the error of a recovered panic. It has the stack, and of the value no more
+// than the Go runtime's own words or its type: any other may hold a secret.
+func PanicError(value any) error {
 	said := fmt.Sprintf("a %T", value)
 	if err, ok := value.(runtime.Error); ok {
-		said = quote(err.Error(), token, id)
+		said = err.Error()
 	}
 	return &panicError{said, debug.Stack()}
 }

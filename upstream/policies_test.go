@@ -29,7 +29,6 @@ func newCounts() *counts { return &counts{outcomes: map[string]int{}, refused: m
 
 func (c *counts) CallStarted()             { c.started.Add(1) }
 func (c *counts) Retried()                 { c.retried.Add(1) }
-func (c *counts) Coalesced()               { c.coalesced.Add(1) }
 func (c *counts) UnrecognizedValue(string) {}
 func (c *counts) TokenBreakersOpen(int)    {}
 func (c *counts) CallDone(outcome string, _ time.Duration) {
@@ -70,49 +69,13 @@ func eventually(t *testing.T, condition func() bool, what string) {
 	require.Eventually(t, condition, 10*time.Second, time.Millisecond, what)
 }
 
-func TestLeavingHarmsNobody(t *testing.T) {
-	gate := faults.NewGate()
-	seen := newCounts()
-	c, server := client(t, gate.Fault(), upstream.Options{Observer: seen})
-	first, leave := context.WithCancel(t.Context())
-	left, served := make(chan error), make(chan error)
-	go func() { _, err := c.Job(first, token, "a"); left <- err }()
-	eventually(t, func() bool { return server.Requests() == 1 }, "the first caller's request")
-	go func() { _, err := c.Job(t.Context(), token, "a"); served <- err }()
-	eventually(t, func() bool { return c.Waiting("a", token) == 2 }, "the second caller")
-	leave()
-	assert.ErrorIs(t, <-left, context.Canceled)
-	gate.Open()
-	assert.NoError(t, <-served)
-	assert.Equal(t, 1, server.Requests(), "requests")
-	assert.EqualValues(t, 1, seen.coalesced.Load())
-}
-
-func TestTheLastToLeaveStopsTheCall(t *testing.T) {
-	seen := newCounts()
-	c, server := client(t, faults.Hang(), upstream.Options{Timeout: time.Hour, Observer: seen})
-	ctx, leave := context.WithCancel(t.Context())
-	var callers sync.WaitGroup
-	for range 3 {
-		callers.Go(func() {
-			_, err := c.Job(ctx, token, "a")
-			assert.ErrorIs(t, err, context.Canceled)
-		})
-	}
-	eventually(t, func() bool { return server.Requests() == 1 && c.Waiting("a", token) == 3 }, "all callers")
-	leave()
-	callers.Wait()
-	eventually(t, func() bool { return server.Open() == 0 }, "the upstream call goes on")
-	eventually(t, func() bool { return seen.outcome("CANCELLED") == 1 }, "the call's outcome")
-}
-
 func TestTokensShareNothing(t *testing.T) {
 	gate := faults.NewGate()
 	c, server := client(t, gate.Fault(), upstream.Options{})
 	var callers sync.WaitGroup
 	for _, own := range []string{token, "beef"} {
 		callers.Go(func() {
-			_, err := c.Job(t.Context(), own, "a")
+			_, err := c.Job(t.Context(), upstream.NewRequest(own, "a"))
 			assert.NoError(t, err)
 		})
 	}
@@ -125,7 +88,7 @@ func TestPanicIsAnErrorForAll(t *testing.T) {
 	seen := newCounts()
 	c, _ := client(t, nil, upstream.Options{Observer: seen})
 	c.Break("the token " + token)
-	_, err := c.Job(t.Context(), token, "a")
+	_, err := c.Job(t.Context(), upstream.NewRequest(token, "a"))
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "panic")
 	assert.NotContains(t, err.Error(), token)
@@ -135,12 +98,12 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	for header, want := range map[string]int{"30": 30, "0": 1, "86400": 300, "Mon, 02 Jan 2040 15:04:05 GMT": 300} {
 		t.Run(header, func(t *testing.T) {
 			c, server := client(t, faults.RateLimit(header), upstream.Options{})
-			_, err := c.Job(t.Context(), token, "a")
+			_, err := c.Job(t.Context(), upstream.NewRequest(token, "a"))
 			assert.Equal(t, want, *typed(t, err, upstream.RateLimited).RetryAfterSeconds())
-			_, err = c.Job(t.Context(), token, "b")
+			_, err = c.Job(t.Context(), upstream.NewRequest(token, "b"))
 			assert.LessOrEqual(t, *typed(t, err, upstream.RateLimited).RetryAfterSeconds(), want)
 			assert.Equal(t, 1, server.Requests(), "the token was told to wait")
-			_, err = c.Job(t.Context(), "beef", "a")
+			_, err = c.Job(t.Context(), upstream.NewRequest("beef", "a"))
 			typed(t, err, upstream.RateLimited)
 			assert.Equal(t, 2, server.Requests(), "another token was not")
 		})
@@ -150,7 +113,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 func TestRetryAfterThatCannotBeRead(t *testing.T) {
 	c, server := client(t, faults.RateLimit("soon"), upstream.Options{})
 	for range 2 {
-		_, err := c.Job(t.Context(), token, "a")
+		_, err := c.Job(t.Context(), upstream.NewRequest(token, "a"))
 		assert.Nil(t, typed(t, err, upstream.RateLimited).RetryAfterSeconds())
 	}
 	assert.Equal(t, 2, server.Requests())
@@ -161,7 +124,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	for status, attempts := range map[int]int{400: 1, 401: 1, 404: 1, 408: 1, 429: 1, 500: 1, 502: 2, 503: 2, 504: 2} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			c, server := client(t, faults.Status(status), upstream.Options{})
-			_, err := c.Job(t.Context(), token, "a")
+			_, err := c.Job(t.Context(), upstream.NewRequest(token, "a"))
 			assert.Error(t, err)
 			assert.Equal(t, attempts, server.Requests())
 		})
@@ -185,7 +148,7 @@ func TestRetriesHaveABudget(t *testing.T) {
 	t.Cleanup(c.Close)
 	const calls = 100
 	for i := range calls {
-		_, _ = c.Job(t.Context(), token, fmt.Sprintf("%c%x", "abcd"[i%4], i))
+		_, _ = c.Job(t.Context(), upstream.NewRequest(token, fmt.Sprintf("%c%x", "abcd"[i%4], i)))
 	}
 	assert.LessOrEqual(t, int(seen.retried.Load()), 10+calls/5)
 	assert.GreaterOrEqual(t, int(seen.retried.Load()), calls/5-1)
@@ -196,7 +159,7 @@ func TestRefusalsNeverOpenTheBreaker(t *testing.T) {
 		seen := newCounts()
 		c, server := client(t, faults.Status(status), upstream.Options{Observer: seen})
 		for i := range 30 {
-			_, err := c.Job(t.Context(), token, fmt.Sprintf("%x", i))
+			_, err := c.Job(t.Context(), upstream.NewRequest(token, fmt.Sprintf("%x", i)))
 			assert.Error(t, err)
 		}
 		assert.Equal(t, 30, server.Requests(), status)
@@ -210,7 +173,7 @@ func TestLeavingNeverOpensTheBreaker(t *testing.T) {
 	for i := range 10 {
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error)
-		go func() { _, err := c.Job(ctx, token, "a"); left <- err }()
+		go func() { _, err := c.Job(ctx, upstream.NewRequest(token, "a")); left <- err }()
 		eventually(t, func() bool { return server.Requests() == i+1 }, "the request")
 		leave()
 		assert.ErrorIs(t, <-left, context.Canceled)
@@ -223,15 +186,22 @@ func TestFiveFailuresOpenTheBreaker(t *testing.T) {
 	seen := newCounts()
 	c, server := client(t, faults.Status(500), upstream.Options{Observer: seen})
 	for range 5 {
-		_, err := c.Job(t.Context(), token, "a")
+		_, err := c.Job(t.Context(), upstream.NewRequest(token, "a"))
 		assert.Equal(t, 500, typed(t, err, upstream.Unavailable).Status)
 	}
-	_, err := c.Job(t.Context(), token, "a")
+	_, err := c.Job(t.Context(), upstream.NewRequest(token, "a"))
 	failed := typed(t, err, upstream.Unavailable)
 	assert.Positive(t, *failed.RetryAfterSeconds())
 	assert.Equal(t, 5, server.Requests(), "requests")
 	server.Heal()
-	eventually(t, func() bool { _, err := c.Job(t.Context(), token, "a"); return err == nil }, "service is not back")
+	eventually(t, func() bool { _, err := c.Job(t.Context(), upstream.NewRequest(token, "a")); return err == nil }, "service is not back")
+}
+
+// of is a request of the operation.
+func of(operation *upstream.Operation, id string) upstream.Request {
+	r := upstream.NewRequest(token, id)
+	r.Operation = operation
+	return r
 }
 
 // TestTurns has one caller's 100 ids wait while another asks for one.
@@ -239,14 +209,14 @@ func TestTurns(t *testing.T) {
 	gate := faults.NewGate()
 	c, server := client(t, gate.Fault(), upstream.Options{Concurrency: 1})
 	var greedy sync.WaitGroup
-	many := upstream.WithCaller(t.Context())
+	many := new(upstream.Operation)
 	for i := range 100 {
-		greedy.Go(func() { _, _ = c.Job(many, token, fmt.Sprintf("a%02x", i)) })
+		greedy.Go(func() { _, _ = c.Job(t.Context(), of(many, fmt.Sprintf("a%02x", i))) })
 	}
 	eventually(t, func() bool { return c.Queued() == 99 }, "the greedy caller's wait")
 	done := make(chan int)
 	go func() {
-		_, err := c.Job(upstream.WithCaller(t.Context()), token, "b")
+		_, err := c.Job(t.Context(), of(new(upstream.Operation), "b"))
 		assert.NoError(t, err)
 		done <- server.Requests()
 	}()
@@ -262,12 +232,12 @@ func TestShedding(t *testing.T) {
 	gate := faults.NewGate()
 	seen := newCounts()
 	c, _ := client(t, gate.Fault(), upstream.Options{Concurrency: 1, Timeout: time.Hour, Observer: seen})
-	many := upstream.WithCaller(t.Context())
+	many := new(upstream.Operation)
 	var busy atomic.Int32
 	var greedy sync.WaitGroup
 	for i := range 1011 {
 		greedy.Go(func() {
-			if _, err := c.Job(many, token, fmt.Sprintf("a%04x", i)); err != nil {
+			if _, err := c.Job(t.Context(), of(many, fmt.Sprintf("a%04x", i))); err != nil {
 				failed := typed(t, err, upstream.Unavailable)
 				assert.Contains(t, failed.Comment, "server is busy")
 				assert.True(t, failed.Retryable())
@@ -278,7 +248,7 @@ func TestShedding(t *testing.T) {
 	}
 	eventually(t, func() bool { return busy.Load() == 10 }, "the refusals")
 	modest := make(chan error)
-	go func() { _, err := c.Job(upstream.WithCaller(t.Context()), token, "b"); modest <- err }()
+	go func() { _, err := c.Job(t.Context(), of(new(upstream.Operation), "b")); modest <- err }()
 	eventually(t, func() bool { return busy.Load() == 11 }, "the place that was given up")
 	gate.Open()
 	assert.NoError(t, <-modest)

@@ -17,13 +17,13 @@ const (
 // rateLimits remembers which tokens upstream told to wait, and until when.
 type rateLimits struct {
 	mu    sync.Mutex
-	until map[tokenKey]time.Time
+	until map[TokenKey]time.Time
 }
 
-func newRateLimits() *rateLimits { return &rateLimits{until: map[tokenKey]time.Time{}} }
+func newRateLimits() *rateLimits { return &rateLimits{until: map[TokenKey]time.Time{}} }
 
 // remaining is how long the token still has to wait; 0: not at all.
-func (l *rateLimits) remaining(token tokenKey) time.Duration {
+func (l *rateLimits) remaining(token TokenKey) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until, limited := l.until[token]
@@ -40,7 +40,7 @@ func (l *rateLimits) remaining(token tokenKey) time.Duration {
 
 // limit has the token wait. Where too many wait already, those whose time has
 // come are forgotten, or else any one: it will be told again by upstream.
-func (l *rateLimits) limit(token tokenKey, wait time.Duration) {
+func (l *rateLimits) limit(token TokenKey, wait time.Duration) {
 	if wait <= 0 {
 		return
 	}

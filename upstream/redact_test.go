@@ -152,13 +152,13 @@ func TestAnAnswerDoesNotChangeWithTheToken(t *testing.T) {
 						continue // who guesses a whole token may as well send it
 					}
 					status = 400
-					_, err := c.Job(t.Context(), token, id)
+					_, err := c.Job(t.Context(), NewRequest(token, id))
 					var failed *Error
 					require.ErrorAs(t, err, &failed)
 					log.Reset()
 					c.unrecognized = newUnrecognizedLog(c.unrecognized.logger, nobody{})
 					status = 200
-					_, err = c.Job(t.Context(), token, id)
+					_, err = c.Job(t.Context(), NewRequest(token, id))
 					require.NoError(t, err)
 					seen[fmt.Sprint(failed, *failed.UpstreamType, errors.Unwrap(failed), log.String())] = token
 				}
@@ -201,7 +201,7 @@ func TestBesideAShortTokenNothingIsQuoted(t *testing.T) {
 	assert.Equal(t, "[redacted]", *failed.UpstreamType)
 	var log bytes.Buffer
 	c := client(t, record(t, answer(200, `{"JobId": "aa", "JobStatus": "of cafe"}`)).URL, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	_, err := c.Job(t.Context(), "cafe", anID)
+	_, err := c.Job(t.Context(), NewRequest("cafe", anID))
 	require.NoError(t, err)
 	assert.Contains(t, log.String(), "field=JobStatus")
 	assert.NotContains(t, log.String(), "cafe")
@@ -224,7 +224,7 @@ func TestOnlyNamesOfEnumsAreLogged(t *testing.T) {
 			log.Reset()
 			c := client(t, upstream.URL, Options{Logger: slog.New(slog.NewJSONHandler(&log, nil))})
 			for range 2 {
-				_, err := c.Job(t.Context(), canary, anID)
+				_, err := c.Job(t.Context(), NewRequest(canary, anID))
 				require.NoError(t, err)
 			}
 			var line map[string]any
@@ -248,7 +248,7 @@ func TestUnknownEnumValuesAreRememberedUpToABound(t *testing.T) {
 	var log bytes.Buffer
 	c := client(t, upstream.URL, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	for value = range 300 {
-		_, err := c.Job(t.Context(), canary, anID)
+		_, err := c.Job(t.Context(), NewRequest(canary, anID))
 		require.NoError(t, err)
 	}
 	assert.Equal(t, 256, strings.Count(log.String(), "\n"), "lines")

@@ -22,7 +22,7 @@ func TestUserAgent_TellsTheVersion(t *testing.T) {
 	} {
 		for _, useProxy := range []bool{false, true} { // by http1, and by net/http
 			upstream := record(t, answer(200, string(documented(t))))
-			_, err := client(t, upstream.URL, Options{Version: version, UseProxy: useProxy}).Job(t.Context(), canary, anID)
+			_, err := client(t, upstream.URL, Options{Version: version, UseProxy: useProxy}).Job(t.Context(), NewRequest(canary, anID))
 			require.NoError(t, err, version)
 			header := upstream.requests[0].Header
 			assert.Equal(t, []string{want}, header["User-Agent"])

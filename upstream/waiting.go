@@ -3,9 +3,9 @@ package upstream
 // join puts a waiter into its operation's line. Where there is no room, whoever waits
 // for most gives up a place: another token that has more waiters, or else another
 // operation of the same token.
-func (q *fairQueue) join(t *tenant, owner any) (*waiter, bool) {
+func (q *fairQueue) join(t *tenant, owner *Operation) (*waiter, bool) {
 	if owner == nil {
-		owner = new(byte)
+		owner = new(Operation)
 	}
 	if q.room == 0 && !q.shed(t, owner) {
 		return nil, false
@@ -21,18 +21,18 @@ func (q *fairQueue) join(t *tenant, owner any) (*waiter, bool) {
 	return w, true
 }
 
-func (t *tenant) operation(owner any) *operation {
+func (t *tenant) operation(owner *Operation) *operationQueue {
 	at := t.byOwner[owner]
 	if at == nil {
-		at = t.operations.PushBack(&operation{owner: owner})
+		at = t.operations.PushBack(&operationQueue{owner: owner})
 		t.byOwner[owner] = at
 	}
-	return at.Value.(*operation)
+	return at.Value.(*operationQueue)
 }
 
 // shed makes room for a waiter of the token and the operation, unless they are the ones
 // that wait for most.
-func (q *fairQueue) shed(t *tenant, owner any) bool {
+func (q *fairQueue) shed(t *tenant, owner *Operation) bool {
 	victim := t
 	most := t.waiting + 1
 	for turn := q.rotation.Front(); turn != nil; turn = turn.Next() {
@@ -44,7 +44,7 @@ func (q *fairQueue) shed(t *tenant, owner any) bool {
 	if victim == t {
 		least = 1
 		if at := t.byOwner[owner]; at != nil {
-			least += at.Value.(*operation).waiters.Len()
+			least += at.Value.(*operationQueue).waiters.Len()
 		}
 	}
 	w := victim.last(least)
@@ -60,7 +60,7 @@ func (q *fairQueue) shed(t *tenant, owner any) bool {
 // than the length.
 func (t *tenant) last(length int) (w *waiter) {
 	for at := t.operations.Front(); at != nil; at = at.Next() {
-		if waiters := &at.Value.(*operation).waiters; waiters.Len() > length {
+		if waiters := &at.Value.(*operationQueue).waiters; waiters.Len() > length {
 			w, length = waiters.Back().Value.(*waiter), waiters.Len()
 		}
 	}
@@ -70,7 +70,7 @@ func (t *tenant) last(length int) (w *waiter) {
 // remove ends a wait.
 func (q *fairQueue) remove(t *tenant, w *waiter) {
 	at := t.byOwner[w.owner]
-	o := at.Value.(*operation)
+	o := at.Value.(*operationQueue)
 	o.waiters.Remove(w.at)
 	w.at = nil
 	q.room++

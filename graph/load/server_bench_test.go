@@ -13,8 +13,8 @@ import (
 	"jobgraph/graph/load"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/store"
 )
 
 // BenchmarkServer compares whole operations over HTTP, in one run and in turns, with
@@ -30,7 +30,7 @@ func BenchmarkServer(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	kept := cache.New(client, cache.Options{})
+	kept := store.New(client, store.Options{SettledTTL: time.Minute, ActiveTTL: time.Second})
 	defer kept.Close()
 	bare := httptest.NewServer(load.Bare(api.URL, sandbox.Token))
 	defer bare.Close()
@@ -50,7 +50,7 @@ func BenchmarkServer(b *testing.B) {
 }
 
 // benchServer is the public address as the program has it, access log included.
-func benchServer(b *testing.B, source graph.JobSource) load.Target {
+func benchServer(b *testing.B, source upstream.Source) load.Target {
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	server := httptest.NewServer(web.New(web.Options{
 		GraphQL:   graph.NewHandler(source, graph.Options{DefaultToken: sandbox.Token, Logger: logger}),

@@ -24,8 +24,8 @@ import (
 	"jobgraph/graph/version"
 	"jobgraph/graph/web"
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/store"
 	"jobgraph/upstream/watch"
 )
 
@@ -68,13 +68,9 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		return err
 	}
 	defer client.Close()
-	var source graph.JobSource = client
-	if c.Cache {
-		cached := cache.New(client, cache.Options{Settled: c.CacheSettled, Active: c.CacheActive})
-		defer cached.Close()
-		source = cached
-	}
-	watches := watch.New(source, watch.Options{
+	jobs := store.New(client, f.storeOptions())
+	defer jobs.Close()
+	watches := watch.New(jobs, watch.Options{
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
 		MaxJobs:     c.MaxWatchedJobs,
@@ -84,7 +80,7 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	f.metrics.Watch(watches.Jobs, connections.Open)
 	bytes := budget.New(c.MaxMemoryAnswers, c.MaxResponseBytes)
 	f.metrics.Answers(bytes.InUse)
-	handler, err := f.public(ctx, f.graphQL(source, watches, connections, bytes, documents), watches.Wake)
+	handler, err := f.public(ctx, f.graphQL(jobs, watches, connections, bytes, documents), watches.Wake)
 	if err != nil {
 		return err
 	}
@@ -151,7 +147,16 @@ func (f *facade) client(version string) (*upstream.Client, error) {
 	return client, nil
 }
 
-func (f *facade) graphQL(source graph.JobSource, watches *watch.Watches, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
+// storeOptions are without a TTL where nothing is to be cached.
+func (f *facade) storeOptions() store.Options {
+	opts := store.Options{ObserveCoalesced: f.metrics.Coalesced}
+	if f.Cache {
+		opts.SettledTTL, opts.ActiveTTL = f.CacheSettled, f.CacheActive
+	}
+	return opts
+}
+
+func (f *facade) graphQL(source upstream.Source, watches *watch.Watches, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
 	return graph.NewHandler(source, graph.Options{
 		Limits:           f.Limits,
 		MaxBodyBytes:     f.MaxBodyBytes,

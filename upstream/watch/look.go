@@ -12,16 +12,16 @@ import (
 )
 
 // look asks the source once. nil means that ctx ended first.
-func (w *Watches) look(ctx context.Context, token, id string) (result upstream.Result) {
+func (w *Watches) look(ctx context.Context, token string, key upstream.Key) (result upstream.Result) {
 	defer func() {
 		if r := recover(); r != nil {
 			// The value itself may hold what must not be in a log.
 			w.logger.Error("a look at a job panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-			result = unknownFailure(id)
+			result = unknownFailure(key.ID)
 		}
 	}()
 	// What is kept would hide a change; what this look finds is kept for queries.
-	job, err := w.source.Job(upstream.Fresh(ctx), token, id)
+	job, err := w.source.Job(ctx, upstream.Request{Token: token, Key: key, Fresh: true, Operation: w.operation})
 	var failed *upstream.Error
 	switch {
 	case err == nil:
@@ -31,7 +31,7 @@ func (w *Watches) look(ctx context.Context, token, id string) (result upstream.R
 	case errors.As(err, &failed):
 		return failed
 	default:
-		return unknownFailure(id)
+		return unknownFailure(key.ID)
 	}
 }
 

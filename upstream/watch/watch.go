@@ -17,17 +17,10 @@ import (
 	"golang.org/x/time/rate"
 
 	"jobgraph/upstream"
-	"jobgraph/upstream/keyedhash"
 )
 
 // ErrTooMany is [Watches.Watch]'s error where Options.MaxJobs are watched already.
 var ErrTooMany = errors.New("too many jobs are being watched")
-
-// Source gives one job; [*upstream.Client] is one. Its error is an
-// [*upstream.Error], or wraps ctx's own where ctx ended first.
-type Source interface {
-	Job(ctx context.Context, token, id string) (*upstream.Job, error)
-}
 
 // Options are the settings of Watches; a zero field means its default.
 type Options struct {
@@ -52,36 +45,31 @@ const (
 
 // Watches are all watched jobs of the process. It is safe for concurrent use.
 type Watches struct {
-	source  Source
-	caller  context.Context // of all looks, without an end
-	pace    pace
-	maxJobs int
-	logger  *slog.Logger
-	keys    *keyedhash.Hasher
-	wakes   *rate.Limiter
+	source    upstream.Source
+	operation *upstream.Operation // all pollers are one: however many there are, a query gets its turn
+	pace      pace
+	maxJobs   int
+	logger    *slog.Logger
+	wakes     *rate.Limiter
 
 	mu   sync.Mutex
-	jobs map[key]*watcher
+	jobs map[upstream.Key]*watcher
 	byID map[string]map[*watcher]struct{} // by lower-case id, for wakes
 }
 
-// key stands for a pair of token and job id.
-type key = keyedhash.Sum
-
 // New returns Watches that watches nothing yet. It has no goroutine of its own:
 // each watched job has one, which ends with the job's last subscriber.
-func New(source Source, opts Options) *Watches {
+func New(source upstream.Source, opts Options) *Watches {
 	interval := cmp.Or(opts.Interval, 2*time.Second)
 	return &Watches{
-		source:  source,
-		caller:  upstream.WithCaller(context.Background()),
-		pace:    pace{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
-		maxJobs: cmp.Or(opts.MaxJobs, 20_000),
-		logger:  cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
-		keys:    keyedhash.New(),
-		wakes:   rate.NewLimiter(wakesPerSecond, wakesPerSecond),
-		jobs:    map[key]*watcher{},
-		byID:    map[string]map[*watcher]struct{}{},
+		source:    source,
+		operation: new(upstream.Operation),
+		pace:      pace{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
+		maxJobs:   cmp.Or(opts.MaxJobs, 20_000),
+		logger:    cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
+		wakes:     rate.NewLimiter(wakesPerSecond, wakesPerSecond),
+		jobs:      map[upstream.Key]*watcher{},
+		byID:      map[string]map[*watcher]struct{}{},
 	}
 }
 
@@ -132,15 +120,16 @@ func (w *Watches) Jobs() int {
 func (w *Watches) subscribe(s *subscriber, token string, ids []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	tokenKey := upstream.KeyOf(token)
 	for _, id := range ids {
-		k := w.keys.Sum(token, id)
+		k := upstream.Key{Token: tokenKey, ID: id}
 		watched, ok := w.jobs[k]
 		if !ok {
 			if len(w.jobs) == w.maxJobs {
 				w.release(s)
 				return ErrTooMany
 			}
-			watched = w.start(k, token, id)
+			watched = w.start(k, token)
 		}
 		watched.add(s)
 	}
@@ -162,19 +151,18 @@ func (w *Watches) release(s *subscriber) {
 	}
 }
 
-func (w *Watches) start(k key, token, id string) *watcher {
-	// All watchers are one caller: however many there are, a query gets its turn.
-	ctx, cancel := context.WithCancel(w.caller)
-	watched := newWatcher(k, id, cancel)
+func (w *Watches) start(k upstream.Key, token string) *watcher {
+	ctx, cancel := context.WithCancel(context.Background())
+	watched := newWatcher(k, cancel)
 	w.jobs[k] = watched
-	lower := strings.ToLower(id)
+	lower := strings.ToLower(k.ID)
 	if w.byID[lower] == nil {
 		w.byID[lower] = map[*watcher]struct{}{}
 	}
 	w.byID[lower][watched] = struct{}{}
 	go func() {
 		defer cancel()
-		watched.run(ctx, w.pace, func() upstream.Result { return w.look(ctx, token, id) })
+		watched.run(ctx, w.pace, func() upstream.Result { return w.look(ctx, token, k) })
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.forget(watched)
@@ -189,7 +177,7 @@ func (w *Watches) forget(watched *watcher) {
 		return
 	}
 	delete(w.jobs, watched.key)
-	lower := strings.ToLower(watched.id)
+	lower := strings.ToLower(watched.key.ID)
 	delete(w.byID[lower], watched)
 	if len(w.byID[lower]) == 0 {
 		delete(w.byID, lower)

@@ -35,7 +35,9 @@ type look struct {
 	at        time.Time
 }
 
-func (s *source) Job(_ context.Context, token, id string) (*upstream.Job, error) {
+func (s *source) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+	token := r.Token
+	id := r.Key.ID
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.looks = append(s.looks, look{token, id, time.Now()})

@@ -10,8 +10,7 @@ import (
 
 // watcher looks at one job with one token, for all its subscribers.
 type watcher struct {
-	key    key
-	id     string
+	key    upstream.Key
 	cancel context.CancelFunc
 	wake   chan struct{} // holds one wish: more in a row are the same one
 
@@ -21,8 +20,8 @@ type watcher struct {
 	subscribers map[*subscriber]struct{}
 }
 
-func newWatcher(k key, id string, cancel context.CancelFunc) *watcher {
-	return &watcher{key: k, id: id, cancel: cancel,
+func newWatcher(k upstream.Key, cancel context.CancelFunc) *watcher {
+	return &watcher{key: k, cancel: cancel,
 		wake: make(chan struct{}, 1), subscribers: map[*subscriber]struct{}{}}
 }
 

@@ -1,8 +1,9 @@
-package cache
+package store
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"math/rand/v2"
 	"net/http/httptest"
 	"sync"
@@ -13,22 +14,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache/cachetest"
+	"jobgraph/upstream/store/storetest"
 )
 
 // Random callers ask for random jobs with random tokens, leave at random, and time
 // passes at random, over the client that lets them share calls.
-func TestProperties(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	now := &cachetest.Clock{}
-	oracle := cachetest.New(seed, now)
+var seed = flag.Uint64("seed", 0, "replays a property test; 0: a random one")
+
+func TestStore_Properties(t *testing.T) {
+	seed := *seed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("replay with -seed %d", seed)
+	now := &storetest.Clock{}
+	oracle := storetest.New(seed, now)
 	api := httptest.NewServer(oracle)
 	defer api.Close()
 	client, err := upstream.New(api.URL, upstream.Options{})
 	require.NoError(t, err)
 	defer client.Close()
-	c := New(oracle.Source(client), Options{Clock: now})
+	c := New(oracle.Source(client), Options{SettledTTL: time.Minute, ActiveTTL: time.Second, Now: now.Now})
 	defer c.Close()
 	var callers sync.WaitGroup
 	for n := range uint64(16) {
@@ -42,12 +48,19 @@ func TestProperties(t *testing.T) {
 	callers.Wait()
 	require.Eventually(t, func() bool { return oracle.Open() == 0 }, 10*time.Second, time.Millisecond, "calls that nobody waits for go on")
 	everybodyLeaves(t, c, oracle, now)
+	now.Advance(2 * time.Minute)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.evict()
+	assert.Empty(t, c.slots)
+	assert.Empty(t, c.tokens)
+	assert.Zero(t, c.bytes)
 }
 
 type caller struct {
-	cache  *Cache
-	oracle *cachetest.Oracle
-	now    *cachetest.Clock
+	store  *Store
+	oracle *storetest.Oracle
+	now    *storetest.Clock
 	random *rand.Rand
 }
 
@@ -59,19 +72,18 @@ func (c caller) ask(t *testing.T) {
 		defer time.AfterFunc(time.Duration(c.random.IntN(1500))*time.Microsecond, leave).Stop()
 	}
 	fresh := c.random.IntN(6) == 0
-	if fresh {
-		ctx = upstream.Fresh(ctx)
-	}
+	request := upstream.NewRequest(token, id)
+	request.Fresh = fresh
 	moment := c.oracle.Begin()
-	job, err := c.cache.Job(ctx, token, id)
-	text := cachetest.Text(job, err)
+	job, err := c.store.Job(ctx, request)
+	text := storetest.Text(job, err)
 	if errors.Is(err, context.Canceled) {
 		assert.Error(t, ctx.Err(), "only who has left is told so")
 		return
 	}
 	assert.NoError(t, c.oracle.Check(moment, token, id, text))
 	if fresh {
-		c.oracle.Seen(token, id, text)
+		c.oracle.Seen(moment, token, id, text)
 	}
 	if c.random.IntN(12) == 0 {
 		c.now.Advance(time.Duration(c.random.IntN(600)) * time.Millisecond)
@@ -80,7 +92,7 @@ func (c caller) ask(t *testing.T) {
 
 // everybodyLeaves has calls hang, and ends when all of them have been given up because
 // nobody waits for them any more.
-func everybodyLeaves(t *testing.T, c *Cache, oracle *cachetest.Oracle, now *cachetest.Clock) {
+func everybodyLeaves(t *testing.T, s *Store, oracle *storetest.Oracle, now *storetest.Clock) {
 	oracle.Hang(true)
 	now.Advance(2 * time.Minute)
 	ctx, leave := context.WithCancel(t.Context())
@@ -88,7 +100,7 @@ func everybodyLeaves(t *testing.T, c *Cache, oracle *cachetest.Oracle, now *cach
 	var callers sync.WaitGroup
 	for _, id := range []string{"1", "2", "3", "4", "1", "2", "1"} {
 		callers.Go(func() {
-			_, err := c.Job(ctx, "aa11", id)
+			_, err := s.Job(ctx, upstream.NewRequest("aa11", id))
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 	}

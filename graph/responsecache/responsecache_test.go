@@ -1,4 +1,4 @@
-package answers
+package responsecache
 
 import (
 	"context"
@@ -14,24 +14,24 @@ import (
 )
 
 // dispatch is how gqlgen runs an operation.
-func dispatch(a *Answers, ctx context.Context, execute graphql.ResponseHandler) *graphql.Response {
+func dispatch(c *Cache, ctx context.Context, execute graphql.ResponseHandler) *graphql.Response {
 	ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{Operation: &ast.OperationDefinition{Operation: ast.Query}})
-	responses := a.InterceptOperation(ctx, func(inner context.Context) graphql.ResponseHandler {
+	responses := c.InterceptOperation(ctx, func(inner context.Context) graphql.ResponseHandler {
 		ctx = inner
-		return func(ctx context.Context) *graphql.Response { return a.InterceptResponse(ctx, execute) }
+		return func(ctx context.Context) *graphql.Response { return c.InterceptResponse(ctx, execute) }
 	})
 	return responses(ctx)
 }
 
-func nobody(context.Context) string { return "" }
+func nobody(context.Context) (token string, fresh bool) { return "", false }
 
 func TestAPanicIsEverybodys(t *testing.T) {
-	a := New(Options{Token: nobody})
+	c := New(Options{Caller: nobody})
 	executing, release := make(chan struct{}), make(chan struct{})
 	led, followed := make(chan any, 1), make(chan any, 1)
 	begin := func(ended chan<- any, execute graphql.ResponseHandler) {
 		defer func() { ended <- recover() }()
-		dispatch(a, t.Context(), execute)
+		dispatch(c, t.Context(), execute)
 	}
 	go begin(led, func(context.Context) *graphql.Response {
 		close(executing)
@@ -40,23 +40,23 @@ func TestAPanicIsEverybodys(t *testing.T) {
 	})
 	<-executing
 	go begin(followed, func(context.Context) *graphql.Response { return nil })
-	require.Eventually(t, func() bool { return a.callers() == 2 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.calls.Callers() == 2 }, 20*time.Second, time.Millisecond)
 	close(release)
 	assert.Equal(t, "the first", <-led)
 	assert.Equal(t, sharedPanic, <-followed)
-	assert.Zero(t, a.callers())
+	assert.Zero(t, c.calls.Callers())
 	// The next one is executed.
 	want := &graphql.Response{Data: json.RawMessage("{}")}
-	assert.Same(t, want, dispatch(a, t.Context(), func(context.Context) *graphql.Response { return want }))
-	assert.Empty(t, a.running)
+	assert.Same(t, want, dispatch(c, t.Context(), func(context.Context) *graphql.Response { return want }))
+	assert.Zero(t, c.calls.Len())
 }
 
 func TestWhoHasLeftIsGivenNothing(t *testing.T) {
-	a := New(Options{Token: nobody})
+	c := New(Options{Caller: nobody})
 	first, leave := context.WithCancel(t.Context())
 	executing, ended := make(chan struct{}), make(chan *graphql.Response)
 	go func() {
-		ended <- dispatch(a, first, func(ctx context.Context) *graphql.Response {
+		ended <- dispatch(c, first, func(ctx context.Context) *graphql.Response {
 			close(executing)
 			<-ctx.Done()
 			return &graphql.Response{}
@@ -65,19 +65,9 @@ func TestWhoHasLeftIsGivenNothing(t *testing.T) {
 	<-executing
 	left, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Nil(t, dispatch(a, left, nil))
-	assert.Equal(t, 1, a.callers())
+	assert.Nil(t, dispatch(c, left, nil))
+	assert.Equal(t, 1, c.calls.Callers())
 	leave()
 	<-ended
-	assert.Empty(t, a.running)
-}
-
-// callers is how many wait for executions, those who lead them included.
-func (a *Answers) callers() (n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, x := range a.running {
-		n += x.callers
-	}
-	return n
+	assert.Zero(t, c.calls.Len())
 }

@@ -1,4 +1,4 @@
-package answers_test
+package responsecache_test
 
 import (
 	"bufio"
@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
-	"jobgraph/graph/answers"
+	"jobgraph/graph/responsecache"
 )
 
 // versions gives each job the name "N", where N is the next time that it is asked for.
@@ -38,7 +38,7 @@ func TestAnAnswerIsKeptUntilItsFirstJobExpires(t *testing.T) {
 	assert.Equal(t, both, w.ask(t, jobs("aa", "bb")))
 	w.now.advance(399 * time.Millisecond)
 	assert.Equal(t, both, w.ask(t, jobs("aa", "bb")))
-	assert.Equal(t, repeated(answers.Kept, 2), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 2), w.given())
 	assert.EqualValues(t, 4, w.answers.Load(), "each answer is counted")
 
 	w.now.advance(2 * time.Millisecond)
@@ -48,7 +48,7 @@ func TestAnAnswerIsKeptUntilItsFirstJobExpires(t *testing.T) {
 	assert.Empty(t, w.given())
 	assert.Equal(t, []string{"aa", "bb", "aa"}, w.calls())
 	assert.Equal(t, changed, w.ask(t, jobs("aa", "bb")))
-	assert.Equal(t, repeated(answers.Kept, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
 }
 
 func TestASettledJobsAnswerIsKeptAsLongAsTheJob(t *testing.T) {
@@ -62,7 +62,7 @@ func TestASettledJobsAnswerIsKeptAsLongAsTheJob(t *testing.T) {
 	w.now.advance(2 * time.Millisecond)
 	w.ask(t, jobs("aa"))
 	assert.Len(t, w.calls(), 2)
-	assert.Equal(t, repeated(answers.Kept, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
 }
 
 // Whatever makes the cache know a job better ends the answers made of it.
@@ -89,7 +89,7 @@ func TestAnAnswerIsGoneAsSoonAsOneOfItsJobsIsRefreshed(t *testing.T) {
 			w := newWorld(t, versions())
 			before := w.ask(t, jobs("aa", "bb"))
 			require.Equal(t, before, w.ask(t, jobs("aa", "bb")))
-			require.Equal(t, repeated(answers.Kept, 1), w.given())
+			require.Equal(t, repeated(responsecache.Cached, 1), w.given())
 			refresh(t, w)
 			calls := len(w.calls())
 			after := w.ask(t, jobs("aa", "bb"))
@@ -181,7 +181,7 @@ func TestAJobThatIsNotFoundIsKeptForASecond(t *testing.T) {
 	for _, o := range []operation{jobs("aa"), reference("bb")} {
 		first := w.ask(t, o)
 		assert.Equal(t, first, w.ask(t, o))
-		assert.Equal(t, repeated(answers.Kept, 1), w.given())
+		assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
 		w.now.advance(time.Second)
 		w.ask(t, o)
 		assert.Empty(t, w.given())
@@ -193,7 +193,7 @@ func TestReferencesAreKept(t *testing.T) {
 	first := w.ask(t, reference("aa"))
 	assert.Contains(t, first, oneToken)
 	assert.Equal(t, first, w.ask(t, reference("aa")))
-	assert.Equal(t, repeated(answers.Kept, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
 }
 
 func TestKeptAnswersOfTwoTokensNeverMeet(t *testing.T) {
@@ -208,7 +208,7 @@ func TestKeptAnswersOfTwoTokensNeverMeet(t *testing.T) {
 		}
 	}
 	assert.Len(t, w.calls(), 2)
-	assert.Equal(t, repeated(answers.Kept, 4), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 4), w.given())
 }
 
 func TestWithoutTheFlagNothingIsKept(t *testing.T) {
@@ -262,5 +262,5 @@ func TestTheSameTextByPostByGetAndByItsHash(t *testing.T) {
 		assert.Equal(t, body, string(text))
 		assert.Equal(t, header, response.Header)
 	}
-	assert.Equal(t, repeated(answers.Kept, 4), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 4), w.given())
 }

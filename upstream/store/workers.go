@@ -1,12 +1,12 @@
-package upstream
+package store
 
 import (
 	"sync"
 	"time"
 )
 
-// workerRest is how long a goroutine waits for more work before it ends.
-const workerRest = 5 * time.Second
+// workerIdleTimeout is how long a goroutine waits for more work before it ends.
+const workerIdleTimeout = 5 * time.Second
 
 // workers runs each call in a goroutine of its own and uses the goroutines again: a
 // new one grows its stack several times before it has read a job, which takes a tenth
@@ -22,7 +22,7 @@ func newWorkers() *workers {
 	return &workers{work: make(chan func()), closed: make(chan struct{})}
 }
 
-// run does not wait: where no goroutine rests, there is one more.
+// run does not wait: where no goroutine is idle, it starts one.
 func (w *workers) run(work func()) {
 	select {
 	case w.work <- work:
@@ -32,14 +32,14 @@ func (w *workers) run(work func()) {
 }
 
 func (w *workers) loop(work func()) {
-	rest := time.NewTimer(workerRest)
-	defer rest.Stop()
+	idle := time.NewTimer(workerIdleTimeout)
+	defer idle.Stop()
 	for {
 		work()
-		rest.Reset(workerRest)
+		idle.Reset(workerIdleTimeout)
 		select {
 		case work = <-w.work:
-		case <-rest.C:
+		case <-idle.C:
 			return
 		case <-w.closed:
 			return

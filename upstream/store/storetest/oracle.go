@@ -1,11 +1,10 @@
-// Package cachetest plays a job API that changes all the time, and says of what callers
+// Package storetest plays a job API that changes all the time, and says of what callers
 // are told whether they may be told it: not another token's, not older than is stated,
 // and not older than what a finished look for fresh data has seen before they asked.
-package cachetest
+package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -20,11 +19,8 @@ import (
 // Clock is a time that the test moves.
 type Clock struct{ nanos atomic.Int64 }
 
-// NowNano is otter.Clock's.
-func (c *Clock) NowNano() int64 { return c.nanos.Load() }
-
-// Tick is otter.Clock's; nothing ticks.
-func (c *Clock) Tick(time.Duration) <-chan time.Time { return nil }
+// Now is in nanoseconds.
+func (c *Clock) Now() int64 { return c.nanos.Load() }
 
 // Advance moves the time on.
 func (c *Clock) Advance(d time.Duration) { c.nanos.Add(int64(d)) }
@@ -49,7 +45,7 @@ type look struct {
 	pair
 	at           int64 // the time when the job was looked at
 	keptFor      time.Duration
-	begun, ended int // the turns of the call
+	begun, ended int // the turns in which its call began, and somebody had its result
 }
 
 // Moment is what there was when somebody began to ask.
@@ -69,7 +65,7 @@ func New(seed uint64, clock *Clock) *Oracle {
 func (o *Oracle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.count(1)
 	defer o.count(-1)
-	l := &look{pair: pair{r.URL.Query().Get("api_token"), r.URL.Query().Get("job_id")}, at: o.clock.NowNano()}
+	l := &look{pair: pair{r.URL.Query().Get("api_token"), r.URL.Query().Get("job_id")}, at: o.clock.Now()}
 	name, kind, pause := o.begin(l)
 	if pause {
 		<-r.Context().Done()
@@ -143,7 +139,7 @@ func (o *Oracle) Begin() Moment {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn++
-	return Moment{o.clock.NowNano(), o.turn, maps.Clone(o.floors)}
+	return Moment{o.clock.Now(), o.turn, maps.Clone(o.floors)}
 }
 
 // Check says what is wrong with a caller's being told of a look, with a text that is
@@ -152,93 +148,78 @@ func (o *Oracle) Check(m Moment, token, id, text string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l := o.looks[text]
-	p := pair{token, id}
-	switch {
-	case l == nil:
+	if l == nil {
 		return nil
+	}
+	p := pair{token, id}
+	o.turn++
+	defer func() {
+		if l.ended == 0 {
+			l.ended = o.turn
+		}
+	}()
+	switch {
 	case l.pair != p:
 		return fmt.Errorf("%v was told of %v", p, l.pair)
 	case l.begun != 0 && l.begun < m.floors[p]:
-		return fmt.Errorf("%v: %s began in turn %d, and a look of turn %d had ended before", p, text, l.begun, m.floors[p])
+		return fmt.Errorf("%v: %s began in turn %d, and a look asked for in turn %d had ended before", p, text, l.begun, m.floors[p])
 	case l.ended != 0 && l.ended < m.turn && time.Duration(m.at-l.at) >= l.keptFor:
 		return fmt.Errorf("%v: %s is %v old, and had ended", p, text, time.Duration(m.at-l.at))
 	}
 	return nil
 }
 
-// Seen tells that a look for fresh data has ended with the text.
-func (o *Oracle) Seen(token, id, text string) {
+// Seen tells that somebody who asked for fresh data in that moment has a result: whoever
+// asks from now on is told of no call that began before.
+func (o *Oracle) Seen(m Moment, token, id, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if l := o.looks[text]; l != nil {
+	if o.looks[text] != nil {
 		p := pair{token, id}
-		o.floors[p] = max(o.floors[p], l.begun)
+		o.floors[p] = max(o.floors[p], m.turn)
 	}
 }
 
-// Source is the client as the cache's source: the oracle hears when each call began
-// and ended.
-func (o *Oracle) Source(client *upstream.Client) *Source { return &Source{client, o} }
+// Source is a source whose calls the oracle sees begin and end.
+func (o *Oracle) Source(source upstream.Source) *Source { return &Source{source, o} }
 
 // Source is [Oracle.Source]'s.
 type Source struct {
-	client *upstream.Client
+	source upstream.Source
 	oracle *Oracle
 }
 
-// Job is the client's.
-func (s *Source) Job(ctx context.Context, token, id string) (*upstream.Job, error) {
-	k := &keeper{Keeper: upstream.KeeperFrom(ctx), oracle: s.oracle}
-	job, err := s.client.Job(upstream.WithKeeper(ctx, k), token, id)
-	// A call that was overtaken has told no keeper of its end.
-	s.oracle.ended(k.begun.Load(), Text(job, err))
+// Job is the source's.
+func (s *Source) Job(ctx context.Context, r upstream.Request) (*upstream.Job, error) {
+	begun := s.oracle.began()
+	job, err := s.source.Job(ctx, r)
+	s.oracle.asked(begun, Text(job, err))
 	return job, err
 }
 
-type keeper struct {
-	upstream.Keeper
-	oracle *Oracle
-	begun  atomic.Int64
-}
-
-func (k *keeper) CallBegun() {
-	k.oracle.mu.Lock()
-	k.oracle.turn++
-	k.begun.Store(int64(k.oracle.turn))
-	k.oracle.mu.Unlock()
-	k.Keeper.CallBegun()
-}
-
-func (k *keeper) CallEnded(job *upstream.Job, err error) {
-	k.oracle.ended(k.begun.Load(), Text(job, err))
-	k.Keeper.CallEnded(job, err)
-}
-
-func (o *Oracle) ended(begun int64, text string) {
+func (o *Oracle) began() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l := o.looks[text]
-	if l == nil {
-		return
-	}
 	o.turn++
-	if l.begun == 0 {
-		l.begun = int(begun)
-	}
-	if l.ended == 0 {
-		l.ended = o.turn
+	return o.turn
+}
+
+// asked notes which call a look was of.
+func (o *Oracle) asked(begun int, text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l := o.looks[text]; l != nil && l.begun == 0 {
+		l.begun = begun
 	}
 }
 
 // Text names the look that a result is of; "" where nothing does.
 func Text(job *upstream.Job, err error) string {
-	var failed *upstream.Error
-	switch {
-	case err == nil && job != nil && job.Name != nil:
+	if err == nil && job != nil && job.Name != nil {
 		return *job.Name
-	case errors.As(err, &failed):
-		return failed.Comment
-	default:
-		return ""
 	}
+	if failed := upstream.ErrorOf(err); failed != nil {
+		return failed.Comment
+	}
+	return ""
 }

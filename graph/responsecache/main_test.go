@@ -1,4 +1,4 @@
-package answers_test
+package responsecache_test
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
+	"jobgraph/upstream/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,9 +33,8 @@ const (
 // clock is a time that the test moves.
 type clock struct{ nanos atomic.Int64 }
 
-func (c *clock) NowNano() int64                      { return c.nanos.Load() }
-func (c *clock) Tick(time.Duration) <-chan time.Time { return nil }
-func (c *clock) advance(d time.Duration)             { c.nanos.Add(int64(d)) }
+func (c *clock) Now() int64              { return c.nanos.Load() }
+func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
 
 // world is the facade with its cache over a job API that the test plays.
 type world struct {
@@ -96,12 +95,12 @@ func newWorld(t *testing.T, answer api, settings ...setting) *world {
 	for _, set := range settings {
 		set(&opts, &cached)
 	}
-	var source graph.JobSource = w.client
+	storeOptions := store.Options{Now: w.now.Now}
 	if cached {
-		kept := cache.New(w.client, cache.Options{Clock: w.now})
-		t.Cleanup(kept.Close)
-		source = kept
+		storeOptions.SettledTTL, storeOptions.ActiveTTL = time.Minute, time.Second
 	}
+	source := store.New(w.client, storeOptions)
+	t.Cleanup(source.Close)
 	endpoint := graph.NewHandler(source, opts)
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		ctx := &noticed{Context: r.Context(), notice: sync.OnceFunc(func() { w.waiting.Add(1) })}

@@ -1,4 +1,4 @@
-package answers
+package responsecache
 
 import "encoding/json"
 

@@ -1,4 +1,4 @@
-package answers_test
+package responsecache_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"jobgraph/graph/answers"
+	"jobgraph/graph/responsecache"
 )
 
 // gate holds the job API's answers back until it is opened.
@@ -91,7 +91,7 @@ func TestEqualOperationsAtOnceAreExecutedOnce(t *testing.T) {
 				assert.Equal(t, first, c.answer(t))
 			}
 			assert.ElementsMatch(t, []string{"aa", "bb"}, w.calls())
-			assert.Equal(t, repeated(answers.InFlight, 4), w.given())
+			assert.Equal(t, repeated(responsecache.InFlight, 4), w.given())
 			assert.EqualValues(t, 5, w.answers.Load(), "each answer is counted")
 		})
 	}
@@ -179,7 +179,7 @@ func TestWhatIsNotEqualIsNotShared(t *testing.T) {
 			assert.Equal(t, clients[i].body, w.ask(t, o))
 		}
 	}
-	assert.Equal(t, repeated(answers.Kept, len(kept)), w.given(), "each is kept by itself")
+	assert.Equal(t, repeated(responsecache.Cached, len(kept)), w.given(), "each is kept by itself")
 }
 
 func other(token string) string {
@@ -207,7 +207,7 @@ func TestAThousandAtOnce(t *testing.T) {
 			}
 			assert.Equal(t, 2, strings.Count(clients[0].body, oneToken))
 			assert.ElementsMatch(t, []string{"aa", "bb"}, w.calls())
-			assert.Equal(t, repeated(answers.InFlight, callers-1), w.given())
+			assert.Equal(t, repeated(responsecache.InFlight, callers-1), w.given())
 		})
 	}
 }

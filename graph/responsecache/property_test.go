@@ -1,4 +1,4 @@
-package answers_test
+package responsecache_test
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
-	"jobgraph/upstream/cache/cachetest"
+	"jobgraph/upstream/store"
+	"jobgraph/upstream/store/storetest"
 )
 
 // Whole operations of random callers, who leave at random while time passes at random:
@@ -45,23 +45,23 @@ func TestProperties(t *testing.T) {
 
 type facade struct {
 	*world
-	oracle *cachetest.Oracle
-	clock  *cachetest.Clock
+	oracle *storetest.Oracle
+	clock  *storetest.Clock
 	mu     sync.Mutex
 	shared map[string]int
 }
 
 func newFacade(t *testing.T, seed uint64) *facade {
-	f := &facade{clock: &cachetest.Clock{}, shared: map[string]int{}}
-	f.oracle = cachetest.New(seed, f.clock)
+	f := &facade{clock: &storetest.Clock{}, shared: map[string]int{}}
+	f.oracle = storetest.New(seed, f.clock)
 	rest := httptest.NewServer(f.oracle)
 	t.Cleanup(rest.Close)
 	client, err := upstream.New(rest.URL, upstream.Options{})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	kept := cache.New(f.oracle.Source(client), cache.Options{Clock: f.clock})
-	t.Cleanup(kept.Close)
-	server := httptest.NewServer(graph.NewHandler(kept, graph.Options{KeepAnswers: true, ObserveShared: func(how string) {
+	jobs := store.New(f.oracle.Source(client), store.Options{SettledTTL: time.Minute, ActiveTTL: time.Second, Now: f.clock.Now})
+	t.Cleanup(jobs.Close)
+	server := httptest.NewServer(graph.NewHandler(jobs, graph.Options{KeepAnswers: true, ObserveShared: func(how string) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.shared[how]++
@@ -110,7 +110,7 @@ func (f *facade) check(t *testing.T, ctx context.Context, o operation, ids []str
 		text := told.Name + told.Comment
 		assert.NoError(t, f.oracle.Check(moment, o.token, ids[i], text))
 		if o.fresh {
-			f.oracle.Seen(o.token, ids[i], text)
+			f.oracle.Seen(moment, o.token, ids[i], text)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package cache_test
+package store_test
 
 import (
 	"context"
@@ -6,14 +6,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
+	"time"
 
 	"jobgraph/upstream"
-	"jobgraph/upstream/cache"
 	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/store"
 )
 
-// A cache stands before a client and is asked like one. A context that is Fresh
-// passes by what is kept, and refreshes it.
+// A store stands before a client and is asked like one. A request that is Fresh goes past
+// what is cached, and refreshes it.
 func ExampleNew() {
 	var calls atomic.Int64
 	jobs := sandbox.New(sandbox.Options{})
@@ -28,16 +29,17 @@ func ExampleNew() {
 		return
 	}
 	defer client.Close()
-	kept := cache.New(client, cache.Options{})
-	defer kept.Close()
+	jobStore := store.New(client, store.Options{SettledTTL: time.Minute, ActiveTTL: time.Second})
+	defer jobStore.Close()
 
-	ctx := context.Background()
+	ctx, request := context.Background(), upstream.NewRequest(sandbox.Token, sandbox.DocumentedJobID)
 	for range 3 {
-		job, err := kept.Job(ctx, sandbox.Token, sandbox.DocumentedJobID)
+		job, err := jobStore.Job(ctx, request)
 		fmt.Println(*job.Name, err)
 	}
 	fmt.Println("calls:", calls.Load())
-	_, _ = kept.Job(upstream.Fresh(ctx), sandbox.Token, sandbox.DocumentedJobID)
+	request.Fresh = true
+	_, _ = jobStore.Job(ctx, request)
 	fmt.Println("calls:", calls.Load())
 	// Output:
 	// example_job <nil>

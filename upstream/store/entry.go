@@ -1,0 +1,67 @@
+package store
+
+import (
+	"time"
+
+	"jobgraph/upstream"
+)
+
+// entry is what a call gave: a job, or that there is none. A refusal, such as of a token
+// that has expired, is an entry with neither: nothing is served of what was known before.
+// Each call makes an entry of its own, so that the same pointer is the same knowledge.
+type entry struct {
+	job      *upstream.Job
+	notFound *upstream.Error
+	// began and ended are when the call did, in the clock's nanoseconds. The TTL counts
+	// from the first: a slow answer is no younger for having been slow.
+	began, ended int64
+	generation   int // the token's, when it was stored
+	ttl          time.Duration
+	class        class
+	bytes        int
+}
+
+// newEntry is nil for a failure that says nothing of the job.
+func newEntry(job *upstream.Job, err error, began, ended int64) *entry {
+	e := &entry{job: job, began: began, ended: ended}
+	failed := upstream.ErrorOf(err)
+	switch {
+	case err == nil:
+	case failed == nil || failed.Retryable():
+		return nil
+	case failed.Type == upstream.ItemNotFound:
+		e.notFound = failed
+	}
+	return e
+}
+
+func (e *entry) err() error {
+	if e.notFound != nil {
+		return e.notFound
+	}
+	return nil
+}
+
+// weigh is roughly the entry's memory in bytes: the fixed part of it and of its slot, and
+// the texts that can be long.
+func (e *entry) weigh() int {
+	bytes := 1024
+	if e.job == nil {
+		return bytes
+	}
+	for _, target := range e.job.ReturnTargets {
+		bytes += 128 + 2*len(target.Settings)
+	}
+	for _, option := range e.job.Options {
+		bytes += 64 + len(option.Name) + len(option.Value)
+	}
+	for _, text := range []*string{e.job.Name, e.job.ExternalID, e.job.SourceLanguage, e.job.TargetLanguage} {
+		if text != nil {
+			bytes += len(*text)
+		}
+	}
+	return bytes
+}
+
+// refused says whether upstream refused the token itself.
+func refused(err error) bool { return upstream.TypeOf(err) == upstream.BadAPIToken }

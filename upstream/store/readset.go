@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"sync"
+
+	"jobgraph/upstream"
+)
+
+// ReadSet is what one operation has read from a store. It validates an answer made of
+// that as optimistic concurrency does: by comparing what was read with what is there. The
+// zero value is ready.
+type ReadSet struct {
+	mu      sync.Mutex
+	store   *Store // nil: nothing was read yet
+	began   int64  // when the first job was asked, in the clock's nanoseconds
+	reads   []read
+	pending int
+	failed  bool // a failure that is not cached is among the results
+	// retryable says that one of the failures may be gone at the next try.
+	retryable bool
+}
+
+// read is a job that was asked, and the entry that was read; nil while it is pending.
+type read struct {
+	key        upstream.Key
+	entry      *entry
+	generation int // the token's, when the call of a pending read began
+}
+
+type readSetKey struct{}
+
+// WithReadSet has every [Store.Job] under the context noted in the set.
+func WithReadSet(ctx context.Context, reads *ReadSet) context.Context {
+	return context.WithValue(ctx, readSetKey{}, reads)
+}
+
+// ReadSetFrom is nil where nobody wants to know; a nil ReadSet takes no notes.
+func ReadSetFrom(ctx context.Context) *ReadSet {
+	reads, _ := ctx.Value(readSetKey{}).(*ReadSet)
+	return reads
+}
+
+// begin reads from the store and notes what it gives in one critical section, so that
+// nobody joins the operation in between. n is the read's number, for end.
+func (rs *ReadSet) begin(ctx context.Context, s *Store, r upstream.Request) (e *entry, c *call, joined bool, n int) {
+	if rs == nil {
+		e, c, joined = s.find(ctx, r)
+		return e, c, joined, 0
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.store == nil {
+		rs.store, rs.began = s, s.opts.Now()
+	}
+	e, c, joined = s.find(ctx, r)
+	read := read{key: r.Key, entry: e}
+	if e == nil {
+		read.generation = c.generation
+		rs.pending++
+	}
+	rs.reads = append(rs.reads, read)
+	return e, c, joined, len(rs.reads) - 1
+}
+
+// end notes what the call of a pending read gave.
+func (rs *ReadSet) end(n int, o outcome) {
+	if rs == nil {
+		return
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.pending--
+	rs.reads[n].entry = o.entry
+	if o.err != nil && (o.entry == nil || o.entry.notFound == nil) {
+		rs.note(o.err)
+	}
+}
+
+// fail notes a failure that needed no call.
+func (rs *ReadSet) fail(err error) {
+	if rs == nil {
+		return
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.note(err)
+}
+
+func (rs *ReadSet) note(err error) {
+	failed := upstream.ErrorOf(err)
+	rs.failed = true
+	rs.retryable = rs.retryable || err != nil && (failed == nil || failed.Retryable())
+}
+
+// Valid says whether each job that was read would now be served as it was, without a
+// call. It is false where none was read.
+func (rs *ReadSet) Valid() bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if len(rs.reads) == 0 || rs.pending > 0 || rs.failed {
+		return false
+	}
+	s := rs.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, read := range rs.reads {
+		if slot := s.slots[read.key]; slot == nil || slot.entry != read.entry || !s.servable(slot) {
+			return false
+		}
+	}
+	return true
+}
+
+// Joinable says whether whoever begins now may be given what becomes of the operation. A
+// stale read set cannot be joined: nothing that was read has been replaced or has expired,
+// nothing that is pending has been answered by another call meanwhile, and it did not
+// begin so long ago that such an answer may be forgotten.
+func (rs *ReadSet) Joinable() bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.store == nil {
+		return true
+	}
+	s := rs.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rs.retryable || rs.began <= s.forgotten || s.opts.Now()-rs.began >= int64(s.window()) {
+		return false
+	}
+	for _, read := range rs.reads {
+		if !s.joinable(rs, read) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Store) joinable(rs *ReadSet, read read) bool {
+	slot := s.slots[read.key]
+	switch {
+	case read.entry != nil:
+		return slot != nil && slot.entry == read.entry && (s.servable(slot) || read.entry.ttl == 0)
+	case slot == nil || read.generation != slot.token.generation:
+		return false
+	default:
+		return slot.entry == nil || slot.entry.ended < rs.began
+	}
+}
+
+// Bytes is roughly the memory of the notes.
+func (rs *ReadSet) Bytes() int {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return 64 + 96*cap(rs.reads)
+}

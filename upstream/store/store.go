@@ -1,0 +1,210 @@
+// Package store is a TTL cache of jobs, keyed by token and id, with its calls in flight:
+// callers who want the same job at the same time share one call, and what it gave is
+// served for as long as the job's state allows. [Store.Job] is the way in; a [ReadSet]
+// says whether what an operation read is still what the store would serve.
+package store
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"jobgraph/upstream"
+	"jobgraph/upstream/group"
+)
+
+// negativeTTL is for "no such job": long enough for a page that asks in several
+// operations, short enough for a job that is being made.
+const negativeTTL = time.Second
+
+// Options are a Store's settings.
+type Options struct {
+	// SettledTTL is for jobs that change no more; 0: they are not cached.
+	SettledTTL time.Duration
+	// ActiveTTL is for all other jobs; 0: they are not cached.
+	ActiveTTL time.Duration
+	// MaxBytes bounds the memory of what is cached, roughly; 0: 32 MiB.
+	MaxBytes int
+	// Now is for tests, in nanoseconds; nil: the system's clock.
+	Now func() int64
+	// ObserveCoalesced is called for each caller that joined another's call; nil: it is not.
+	ObserveCoalesced func()
+}
+
+// Store stands before a source and is one itself. No failure is cached but a job that
+// does not exist. It is safe for concurrent use.
+//
+// Lock order: a ReadSet's mutex, then the Store's. Nothing is called with the Store's held.
+type Store struct {
+	source  upstream.Source
+	opts    Options
+	workers *workers
+
+	mu     sync.Mutex
+	slots  map[upstream.Key]*slot
+	tokens map[upstream.TokenKey]*token
+	queues [classes]queue // of the slots with an entry, the first to expire in front
+	bytes  int
+	// forgotten is when the youngest call ended of those whose entries were evicted
+	// while they could still be asked for by [ReadSet.Joinable].
+	forgotten int64
+}
+
+// slot is all that is known of a key: its entry, and the calls under way for it. It lives
+// for as long as there is either.
+type slot struct {
+	key   upstream.Key
+	token *token
+	entry *entry
+	call  *call // who comes now joins it; nil: there is none, or all have left it
+	// Calls are numbered as they begin. A late response never overwrites a newer one:
+	// only a call with a higher number than the last that answered is stored.
+	begun, answered, inFlight int
+
+	prev, next *slot // in the queue of the entry's class
+}
+
+// call is one call of the source, for all who share it.
+type call struct {
+	*group.Call[outcome]
+	number     int
+	began      int64
+	generation int
+}
+
+// outcome is what a call gave: a job or an error, and the entry made of it, stored or
+// overtaken; nil for a failure that says nothing of the job.
+type outcome struct {
+	job   *upstream.Job
+	err   error
+	entry *entry
+}
+
+// New returns an empty store before the source. Close it after use.
+func New(source upstream.Source, opts Options) *Store {
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = 32 << 20
+	}
+	if opts.Now == nil {
+		opts.Now = func() int64 { return time.Now().UnixNano() }
+	}
+	if opts.ObserveCoalesced == nil {
+		opts.ObserveCoalesced = func() {}
+	}
+	return &Store{source: source, opts: opts, workers: newWorkers(), forgotten: math.MinInt64,
+		slots: map[upstream.Key]*slot{}, tokens: map[upstream.TokenKey]*token{}}
+}
+
+// Close cancels the calls in flight and waits for their ends.
+func (s *Store) Close() {
+	s.mu.Lock()
+	for _, slot := range s.slots {
+		if slot.call != nil {
+			slot.call.Cancel()
+		}
+	}
+	s.mu.Unlock()
+	s.workers.close()
+}
+
+// Job gives the cached job, or asks the source and stores what it gives.
+func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.Job, error) {
+	reads := ReadSetFrom(ctx)
+	if err := r.Check(); err != nil {
+		reads.fail(err)
+		return nil, err
+	}
+	entry, call, joined, read := reads.begin(ctx, s, r)
+	if joined {
+		s.opts.ObserveCoalesced()
+	}
+	if entry != nil {
+		return entry.job, entry.err()
+	}
+	select {
+	case <-call.Done():
+	case <-ctx.Done():
+		s.release(r.Key, call)
+		return nil, context.Cause(ctx)
+	}
+	outcome := call.Value()
+	reads.end(read, outcome)
+	return outcome.job, outcome.err
+}
+
+// find gives the entry that is served, or the call to wait for; joined says that it is
+// another's. A call that began before its token was refused is not joined.
+func (s *Store) find(ctx context.Context, r upstream.Request) (e *entry, c *call, joined bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := s.slots[r.Key]
+	if slot == nil {
+		slot = s.newSlot(r.Key)
+	}
+	switch {
+	case r.Fresh:
+	case s.servable(slot):
+		return slot.entry, nil, false
+	case slot.call != nil && slot.call.generation == slot.token.generation:
+		slot.call.Join()
+		return nil, slot.call, true
+	}
+	return nil, s.start(ctx, slot, r), false
+}
+
+// start begins a call, which those who come later join.
+func (s *Store) start(ctx context.Context, slot *slot, r upstream.Request) *call {
+	slot.begun++
+	slot.inFlight++
+	c := &call{group.NewCall[outcome](ctx), slot.begun, s.opts.Now(), slot.token.generation}
+	slot.call = c
+	s.workers.run(func() {
+		job, err := s.ask(c.Context(), r)
+		s.complete(slot, c, job, err)
+	})
+	return c
+}
+
+// ask is one call of the source. A panic becomes an error here: in a goroutine of its own
+// it would end the process.
+func (s *Store) ask(ctx context.Context, r upstream.Request) (job *upstream.Job, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			job, err = nil, upstream.PanicError(value)
+		}
+	}()
+	return s.source.Job(ctx, r)
+}
+
+// release is for a caller that does not wait any longer.
+func (s *Store) release(key upstream.Key, c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !c.Release() {
+		return
+	}
+	if slot := s.slots[key]; slot != nil && slot.call == c {
+		slot.call = nil
+	}
+}
+
+// complete stores what a call gave and hands it to all who wait for it.
+func (s *Store) complete(slot *slot, c *call, job *upstream.Job, err error) {
+	result := outcome{job, err, newEntry(job, err, c.began, s.opts.Now())}
+	s.mu.Lock()
+	if slot.call == c {
+		slot.call = nil
+	}
+	slot.inFlight--
+	if refused(err) {
+		slot.token.generation++
+	}
+	if result.entry != nil && c.number > slot.answered && (c.generation == slot.token.generation || refused(err)) {
+		slot.answered = c.number
+		s.put(slot, result.entry)
+	}
+	s.dropIfIdle(slot)
+	s.mu.Unlock()
+	c.Complete(result)
+}

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"jobgraph/upstream"
+	"jobgraph/upstream/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// source answers with what the test says, and counts.
+type source struct {
+	calls  atomic.Int64
+	answer func(token, id string) (*upstream.Job, error)
+}
+
+func (s *source) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+	s.calls.Add(1)
+	return s.answer(r.Token, r.Key.ID)
+}
+
+func newStore(t *testing.T, answer func(token, id string) (*upstream.Job, error)) (*Store, *source, *storetest.Clock) {
+	s, now := &source{answer: answer}, &storetest.Clock{}
+	c := New(s, Options{SettledTTL: time.Minute, ActiveTTL: time.Second, Now: now.Now})
+	t.Cleanup(c.Close)
+	return c, s, now
+}
+
+func activeJob(string, string) (*upstream.Job, error) {
+	return &upstream.Job{ID: "aa", Status: upstream.StatusPending}, nil
+}
+
+func settledJob(string, string) (*upstream.Job, error) {
+	return &upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnDate: new(time.Now())}, nil
+}
+
+var (
+	// start is where the test's clock begins.
+	start   = time.Unix(0, 0)
+	targets = []upstream.ReturnTarget{{Kind: "url"}}
+)
+
+func complete(targets []upstream.ReturnTarget, since ...time.Time) func(string, string) (*upstream.Job, error) {
+	job := &upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnTargets: targets}
+	if len(since) > 0 {
+		job.CompletedDate = &since[0]
+	}
+	return func(string, string) (*upstream.Job, error) { return job, nil }
+}
+
+func fails(errorType upstream.ErrorType) func(string, string) (*upstream.Job, error) {
+	return func(string, string) (*upstream.Job, error) { return nil, &upstream.Error{Type: errorType} }
+}
+
+func TestStore_HowLongAResultIsServed(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(string, string) (*upstream.Job, error)
+		kept   time.Duration
+	}{
+		"active":               {activeJob, time.Second},
+		"settled":              {settledJob, time.Minute},
+		"complete, no targets": {complete(nil), time.Minute},
+		"media failure": {func(string, string) (*upstream.Job, error) {
+			return &upstream.Job{ID: "aa", Status: upstream.StatusMediaFailure}, nil
+		}, time.Minute},
+		"complete, with targets, since when is not known": {complete(targets), time.Second},
+		"complete, to be returned":                        {complete(targets, start.Add(-35*time.Minute+2*time.Second)), time.Second},
+		"complete, given up":                              {complete(targets, start.Add(-35*time.Minute)), time.Minute},
+		// The time runs out while it is kept, or while its kept time is just over.
+		"complete, given up meanwhile":   {complete(targets, start.Add(-35*time.Minute+time.Millisecond)), time.Second},
+		"complete, given up a bit later": {complete(targets, start.Add(-35*time.Minute+time.Second)), time.Second},
+		"not found":                      {fails(upstream.ItemNotFound), time.Second},
+		"bad token":                      {fails(upstream.BadAPIToken), 0},
+		"unavailable":                    {fails(upstream.Unavailable), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, source, now := newStore(t, c.answer)
+			ask := func() {
+				job, err := store.Job(t.Context(), upstream.NewRequest("aa", "bb"))
+				wantJob, wantErr := c.answer("", "")
+				assert.Equal(t, wantErr, err)
+				assert.Equal(t, wantJob == nil, job == nil)
+			}
+			ask()
+			if c.kept > 0 {
+				now.Advance(c.kept - time.Millisecond)
+				ask()
+				assert.EqualValues(t, 1, source.calls.Load())
+				now.Advance(2 * time.Millisecond)
+			}
+			ask()
+			assert.EqualValues(t, 2, source.calls.Load())
+		})
+	}
+}
+
+func TestStore_TokensNeverMeet(t *testing.T) {
+	store, source, _ := newStore(t, func(token, id string) (*upstream.Job, error) {
+		return &upstream.Job{ID: id, Name: &token, Status: upstream.StatusPending}, nil
+	})
+	for range 2 {
+		for _, pair := range [][2]string{{"aa", "bb"}, {"aab", "b"}, {"a", "abb"}, {"bb", "aa"}} {
+			job, err := store.Job(t.Context(), upstream.NewRequest(pair[0], pair[1]))
+			require.NoError(t, err)
+			assert.Equal(t, pair[0]+pair[1], *job.Name+job.ID)
+			assert.Equal(t, pair[0], *job.Name)
+		}
+	}
+	assert.EqualValues(t, 4, source.calls.Load())
+}
+
+func TestStore_FreshAsksAndStores(t *testing.T) {
+	n := 0
+	store, source, _ := newStore(t, func(string, string) (*upstream.Job, error) {
+		n++
+		return &upstream.Job{ID: strconv.Itoa(n), Status: upstream.StatusPending}, nil
+	})
+	for i, want := range []string{"1", "1", "2", "2"} {
+		request := upstream.NewRequest("aa", "bb")
+		request.Fresh = i == 2
+		job, err := store.Job(t.Context(), request)
+		require.NoError(t, err)
+		assert.Equal(t, want, job.ID)
+	}
+	assert.EqualValues(t, 2, source.calls.Load())
+}
+
+func TestStore_RefusedTokenReadsNothingOfTheSameJob(t *testing.T) {
+	var refuse bool
+	store, _, _ := newStore(t, func(string, string) (*upstream.Job, error) {
+		if refuse {
+			return fails(upstream.BadAPIToken)("", "")
+		}
+		return settledJob("", "")
+	})
+	_, err := store.Job(t.Context(), upstream.NewRequest("aa", "bb"))
+	require.NoError(t, err)
+	refuse = true
+	_, err = store.Job(t.Context(), fresh("aa", "bb"))
+	require.Error(t, err)
+	_, err = store.Job(t.Context(), upstream.NewRequest("aa", "bb"))
+	assert.Error(t, err, "what was kept for the token is gone")
+}
+
+func fresh(token, id string) upstream.Request {
+	r := upstream.NewRequest(token, id)
+	r.Fresh = true
+	return r
+}
+
+func TestStore_RefusedTokenReadsNothing(t *testing.T) {
+	var refuse atomic.Bool
+	hang, hangs := make(chan struct{}), make(chan struct{})
+	store, source, _ := newStore(t, func(token, id string) (*upstream.Job, error) {
+		if id == "cc" {
+			hangs <- struct{}{}
+			<-hang
+		}
+		if refuse.Load() && token == "aa" && id != "cc" {
+			return fails(upstream.BadAPIToken)("", "")
+		}
+		return settledJob("", "")
+	})
+	for _, pair := range [][2]string{{"aa", "bb"}, {"aa", "dd"}, {"ee", "bb"}} {
+		_, err := store.Job(t.Context(), upstream.NewRequest(pair[0], pair[1]))
+		require.NoError(t, err)
+	}
+	early := make(chan error)
+	go func() { _, err := store.Job(t.Context(), upstream.NewRequest("aa", "cc")); early <- err }()
+	<-hangs
+	refuse.Store(true)
+	_, err := store.Job(t.Context(), fresh("aa", "bb"))
+	require.Equal(t, upstream.BadAPIToken, upstream.TypeOf(err))
+	_, err = store.Job(t.Context(), upstream.NewRequest("aa", "dd"))
+	assert.Equal(t, upstream.BadAPIToken, upstream.TypeOf(err), "another job of the token was served from the cache")
+	close(hang)
+	require.NoError(t, <-early, "it was asked before")
+	before := source.calls.Load()
+	go func() { <-hangs }()
+	_, err = store.Job(t.Context(), upstream.NewRequest("aa", "cc"))
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, source.calls.Load()-before, "a call that began before the refusal filled the cache")
+	_, err = store.Job(t.Context(), upstream.NewRequest("ee", "bb"))
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, source.calls.Load()-before, "another token lost its cache")
+}
+
+func TestStore_IsBounded(t *testing.T) {
+	source := &source{answer: settledJob}
+	s := New(source, Options{SettledTTL: time.Minute, ActiveTTL: time.Second, MaxBytes: 100 << 10})
+	defer s.Close()
+	for i := range 1000 {
+		_, err := s.Job(t.Context(), upstream.NewRequest("aa", strconv.Itoa(i)))
+		require.NoError(t, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	assert.LessOrEqual(t, s.bytes, 100<<10)
+	assert.Len(t, s.slots, 100, "each weighs a little more than 1 KiB")
+}
+
+func TestStore_WithoutTTLServesNothingTwice(t *testing.T) {
+	source := &source{answer: settledJob}
+	s := New(source, Options{})
+	defer s.Close()
+	for n := range int64(3) {
+		reads := new(ReadSet)
+		job, err := s.Job(WithReadSet(t.Context(), reads), upstream.NewRequest("aa", "bb"))
+		require.NoError(t, err)
+		assert.NotNil(t, job)
+		assert.Equal(t, n+1, source.calls.Load())
+		assert.False(t, reads.Valid())
+		assert.True(t, reads.Joinable())
+	}
+}
