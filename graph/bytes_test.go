@@ -26,10 +26,11 @@ func (s *liveServer) askBytes(t *testing.T, query string) map[string]string {
 	answers := map[string]string{}
 	body, err := json.Marshal(map[string]string{"query": query})
 	require.NoError(t, err)
-	response, err := http.Post(s.URL+"/graphql", "application/json", strings.NewReader(string(body)))
+	patient := serveHandler(t, s.Config.Handler) // without the deadlines of a live server
+	response, err := http.Post(patient, "application/json", strings.NewReader(string(body)))
 	require.NoError(t, err)
 	answers["POST"] = wholeAnswer(t, response)
-	response, err = http.Get(s.URL + "/graphql?" + url.Values{"query": {query}}.Encode())
+	response, err = http.Get(patient + "?" + url.Values{"query": {query}}.Encode())
 	require.NoError(t, err)
 	answers["GET"] = wholeAnswer(t, response)
 	stream := s.stream(t, http.MethodPost, "", query)

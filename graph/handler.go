@@ -104,6 +104,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		Limits:        cmp.Or(opts.Limits, guard.DefaultLimits()),
 		Introspection: !opts.HideSchema,
 		SubgraphSDL:   opts.SubgraphSDL,
+		MaxInflight:   opts.MaxInflight,
 	})
 	server.Use(gate)
 	server.SetQueryCache(gate)

@@ -72,12 +72,15 @@ func (b *Budget) Refused(err error) *graphql.Response {
 		return &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{errcode.New(errcode.ComplexityLimitExceeded,
 			"The answer would have more than %d bytes, which is the most that this server sends in one. Ask for fewer jobs at a time, or for less of each.", b.each)}}
 	}
-	return &graphql.Response{Errors: gqlerror.List{errcode.New(errcode.Overloaded,
-		"This server is making and sending as many answers as it has memory for. Try again in a moment.")}}
+	return Overloaded("This server is making and sending as many answers as it has memory for. Try again in a moment.")
 }
 
-// IsOverloaded says whether the response is that of an answer that was refused for
-// the sake of others.
+// Overloaded is the response to an operation that might be answered in a moment.
+func Overloaded(message string) *graphql.Response {
+	return &graphql.Response{Errors: gqlerror.List{errcode.New(errcode.Overloaded, "%s", message)}}
+}
+
+// IsOverloaded says whether an operation was refused for the sake of others.
 func IsOverloaded(response *graphql.Response) bool {
 	return response != nil && response.Data == nil && len(response.Errors) == 1 &&
 		response.Errors[0].Extensions["code"] == errcode.Overloaded

@@ -31,7 +31,7 @@ func first(ctx context.Context, failures gqlerror.List) *gqlerror.Error {
 // InterceptResponse bounds the errors of an answer. The last one that is shown, entries'
 // aside, says how many are not.
 func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	response := next(ctx)
+	response := g.heavy.execute(ctx, next)
 	if response == nil || len(response.Errors) == 0 {
 		return response
 	}

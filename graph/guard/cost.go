@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"context"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -9,7 +11,7 @@ import (
 
 // checkCost checks one request of a known document: how long its lists are, and
 // what that comes to. It only counts: the variables' entries are not looked at.
-func (g *Guard) checkCost(operation *ast.OperationDefinition, m *operationMeasure, variables map[string]any) gqlerror.List {
+func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinition, m *operationMeasure, variables map[string]any) gqlerror.List {
 	calls, fields := 0, 0
 	for _, root := range m.roots {
 		length := g.sizes.of(root.name)
@@ -29,6 +31,7 @@ func (g *Guard) checkCost(operation *ast.OperationDefinition, m *operationMeasur
 	case fields > g.limits.ResponseFields:
 		return tooComplex("The answer could have %d fields, %d are allowed. Ask for fewer jobs or fields at a time.", fields, g.limits.ResponseFields)
 	}
+	g.heavy.weigh(ctx, len(m.roots), add(fields, m.introspectionFields))
 	return nil
 }
 

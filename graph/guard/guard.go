@@ -22,6 +22,9 @@ type Options struct {
 	Introspection bool
 	// SubgraphSDL answers a gateway's _service even where Introspection is false.
 	SubgraphSDL bool
+	// MaxInflight bounds what operations under way take together beyond one field at
+	// their top and a thousand in their answer; 256, and never less.
+	MaxInflight int
 }
 
 // Guard is a gqlgen extension and the executor's query cache in one: it reads and
@@ -31,6 +34,7 @@ type Guard struct {
 	introspection, subgraphSDL bool
 	schema                     *ast.Schema
 	sizes                      sizes
+	heavy                      heavy
 	documents                  *otter.Cache[string, *document]
 }
 
@@ -47,6 +51,7 @@ func New(schema *ast.Schema, opts Options) *Guard {
 		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
 		schema: schema,
 		sizes:  newSizes(schema),
+		heavy:  newHeavy(max(opts.MaxInflight, 256)),
 		documents: otter.Must(&otter.Options[string, *document]{
 			MaximumWeight: maxDocumentBytes,
 			Executor:      func(work func()) { work() }, // no goroutine of its own
@@ -79,7 +84,7 @@ func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.R
 	if operation == nil {
 		return refused(errcode.ValidationFailed, "The document has no operation of the name that was asked. Send operationName where it has several.")[0]
 	}
-	if failures := g.checkCost(operation, read.measure.operations[operation], params.Variables); len(failures) > 0 {
+	if failures := g.checkCost(ctx, operation, read.measure.operations[operation], params.Variables); len(failures) > 0 {
 		return failures[0]
 	}
 	graphql.GetOperationContext(ctx).Stats.SetExtension(documentKey, read)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,6 +80,22 @@ func fatQuestion(t *testing.T, n int) string {
 	body, err := json.Marshal(map[string]any{"query": query + " }", "variables": variables})
 	require.NoError(t, err)
 	return string(body)
+}
+
+// TestFatAnswersThatNobodyReads is today's way to hold the memory of many answers.
+func TestFatAnswersThatNobodyReads(t *testing.T) {
+	p := program.Spawn(t)
+	hostile(t, p, func(ctx context.Context) {
+		var deafs []net.Conn
+		for i := range 150 {
+			if connection := deaf(ctx, t, p, post(p, fatQuestion(t, i))); connection != nil {
+				deafs = append(deafs, connection)
+				defer connection.Close()
+			}
+		}
+		requireCut(ctx, t, p)
+		assert.Len(t, deafs, 150)
+	})
 }
 
 // requireCut waits until the program has given up all readers that do not read.

@@ -1,0 +1,60 @@
+package graph_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"jobgraph/graph"
+	"jobgraph/upstream"
+)
+
+// hanging is a source that tells when it is asked, and answers when it may.
+type hanging struct{ asked, answer chan struct{} }
+
+func (h hanging) Job(context.Context, upstream.Request) (*upstream.Job, error) {
+	h.asked <- struct{}{}
+	<-h.answer
+	return &upstream.Job{ID: "a", Status: upstream.StatusPending}, nil
+}
+
+// TestHeavyOperationsTakeTurns has as many as take all there is beyond one field each.
+func TestHeavyOperationsTakeTurns(t *testing.T) {
+	const fields, most = 20, 256 / (20 - 1)
+	source := hanging{make(chan struct{}, 1000), make(chan struct{})}
+	server := serveHandler(t, graph.NewHandler(source, graph.Options{DefaultToken: liveToken}))
+	ask := func(query string) string {
+		response, err := http.Post(server, "application/json", strings.NewReader(`{"query": "`+query+`"}`))
+		if !assert.NoError(t, err) {
+			return ""
+		}
+		return wholeAnswer(t, response)
+	}
+	heavy := func(n int) string {
+		query := "{"
+		for field := range fields {
+			query += fmt.Sprintf(" f%d_%d: jobById(id: %d) { __typename }", n, field, field)
+		}
+		return query + " }"
+	}
+	answers := make(chan string)
+	for n := range most {
+		go func() { answers <- ask(heavy(n)) }()
+	}
+	for range most * fields {
+		<-source.asked
+	}
+	refused := ask(heavy(most))
+	assert.Contains(t, refused, "503 Service Unavailable 1 ")
+	assert.Contains(t, refused, `"code":"OVERLOADED"`)
+	assert.Contains(t, ask(`{ __typename }`), "200 OK", "one that is not heavy")
+	close(source.answer)
+	for range most {
+		assert.Contains(t, <-answers, "200 OK")
+	}
+	assert.Contains(t, ask(heavy(most)), "200 OK", "turns are given back")
+}
