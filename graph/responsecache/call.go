@@ -2,6 +2,7 @@ package responsecache
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -22,8 +23,17 @@ type call = group.Call[*result]
 type result struct {
 	response *graphql.Response
 	// answer is held for as long as there are callers: who has waited for it does not
-	// find its room taken.
-	answer *budget.Answer
+	// find its room taken. nil: nothing is.
+	answer   *budget.Answer
+	released atomic.Bool
+}
+
+// release is for the last caller and for the execution that finds none: where both think
+// that it is theirs, the last caller left while the execution ended.
+func (r *result) release() {
+	if r.answer != nil && !r.released.Swap(true) {
+		r.answer.Release()
+	}
 }
 
 // join joins the call for the key, or makes the one that others join. One with a stale
@@ -73,8 +83,9 @@ func (c *Cache) complete(key key, own *call, response *graphql.Response, answer 
 	if answer != nil && answer.Acquire() != nil {
 		answer = nil
 	}
-	if waited := c.calls.Complete(key, own, &result{response, answer}); !waited && answer != nil {
-		answer.Release()
+	value := &result{response: response, answer: answer}
+	if waited := c.calls.Complete(key, own, value); !waited {
+		value.release()
 	}
 }
 
@@ -85,9 +96,7 @@ func (c *Cache) release(key key, left *call) {
 	}
 	select {
 	case <-left.Done():
-		if answer := left.Value().answer; answer != nil {
-			answer.Release()
-		}
+		left.Value().release()
 	default: // complete finds nobody waiting
 	}
 }
