@@ -91,16 +91,16 @@ func referencedIDs(representations []*generated.JobRepresentation) []string {
 
 // entities is what a gateway gets for its references: a job that does not exist
 // is null, any other failure is null with an error at that reference's path.
-func entities(results []upstream.Result, err error) ([]*upstream.Job, error) {
+func entities(results []upstream.Result, err error) ([]*upstream.EncodedJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	jobs := make([]*upstream.Job, len(results))
+	jobs := make([]*upstream.EncodedJob, len(results))
 	failures := make(graphql.BatchErrorList, len(results))
 	failed := false
 	for i, result := range results {
 		switch result := result.(type) {
-		case *upstream.Job:
+		case *upstream.EncodedJob:
 			jobs[i] = result
 		case *upstream.Error:
 			if result.Type != upstream.ItemNotFound {

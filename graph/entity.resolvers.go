@@ -12,7 +12,7 @@ import (
 	"jobgraph/upstream"
 )
 
-func (r *entityResolver) FindJob(ctx context.Context, reps []*generated.JobRepresentation) ([]*upstream.Job, error) {
+func (r *entityResolver) FindJob(ctx context.Context, reps []*generated.JobRepresentation) ([]*upstream.EncodedJob, error) {
 	return entities(loaderFrom(ctx).load(ctx, referencedIDs(reps)))
 }
 

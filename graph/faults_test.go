@@ -90,7 +90,7 @@ func allServed(t *testing.T, results []result) {
 // before a request is sent cannot fail for one job of a host.
 type byID struct{ good, bad upstream.Source }
 
-func (s byID) Job(ctx context.Context, r upstream.Request) (*upstream.Job, error) {
+func (s byID) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	if r.Key.ID == badID {
 		return s.bad.Job(ctx, r)
 	}

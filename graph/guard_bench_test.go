@@ -21,15 +21,17 @@ import (
 	"jobgraph/upstream"
 )
 
-type oneJob struct{ job *upstream.Job }
+type oneJob struct{ job *upstream.EncodedJob }
 
-func (s oneJob) Job(context.Context, upstream.Request) (*upstream.Job, error) { return s.job, nil }
+func (s oneJob) Job(context.Context, upstream.Request) (*upstream.EncodedJob, error) {
+	return s.job, nil
+}
 
 // BenchmarkGuard tells what the guard and the persisted documents add to a request:
 // the same server is asked with and without them, by turns.
 func BenchmarkGuard(b *testing.B) {
 	name := "example_job"
-	source := oneJob{&upstream.Job{ID: "aa", Status: upstream.StatusComplete, Name: &name}}
+	source := oneJob{upstream.Job{ID: "aa", Status: upstream.StatusComplete, Name: &name}.Encode()}
 	body := `{"query": "query ($ids: [ID!]!) { job(ids: $ids) { ... on Job { id name status creationDate returnTargets { kind callbackUrl } } ... on ApiError { type comment } } }", "variables": {"ids": ["aa"]}}`
 	with, without := served(source, true), served(source, false)
 	var took [2]time.Duration

@@ -34,11 +34,11 @@ const (
 // other than liveToken is refused.
 type jobs struct {
 	mu    sync.Mutex
-	state map[string]*upstream.Job
+	state map[string]*upstream.EncodedJob
 	calls int
 }
 
-func (j *jobs) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+func (j *jobs) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	token := r.Token
 	id := r.Key.ID
 	j.mu.Lock()
@@ -50,8 +50,7 @@ func (j *jobs) Job(_ context.Context, r upstream.Request) (*upstream.Job, error)
 	case job == nil:
 		return nil, &upstream.Error{Type: upstream.ItemNotFound, JobID: id, Comment: "no"}
 	default:
-		seen := *job
-		return &seen, nil
+		return job, nil
 	}
 }
 
@@ -59,14 +58,14 @@ func (j *jobs) set(id string, status upstream.JobStatus, name string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.state == nil {
-		j.state = map[string]*upstream.Job{}
+		j.state = map[string]*upstream.EncodedJob{}
 	}
-	job := &upstream.Job{ID: id, Status: status, Name: &name}
+	job := upstream.Job{ID: id, Status: status, Name: &name}
 	if status == upstream.StatusComplete {
 		now := time.Now()
 		job.ReturnDate = &now
 	}
-	j.state[id] = job
+	j.state[id] = job.Encode()
 }
 
 type liveServer struct {

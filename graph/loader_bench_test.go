@@ -14,12 +14,12 @@ import (
 // each call really took.
 type slow struct{ took chan time.Duration }
 
-func (s slow) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+func (s slow) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	id := r.Key.ID
 	began := time.Now()
 	time.Sleep(20 * time.Millisecond)
 	s.took <- time.Since(began)
-	return &upstream.Job{ID: id, Status: upstream.StatusComplete}, nil
+	return upstream.Job{ID: id, Status: upstream.StatusComplete}.Encode(), nil
 }
 
 // BenchmarkLoader reports what an operation's loader adds over the slowest of its

@@ -17,7 +17,7 @@ import (
 // blocking is a source whose calls wait until their callers leave.
 type blocking struct{ started, stopped chan string }
 
-func (b blocking) Job(ctx context.Context, r upstream.Request) (*upstream.Job, error) {
+func (b blocking) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	id := r.Key.ID
 	b.started <- id
 	<-ctx.Done()

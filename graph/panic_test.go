@@ -20,12 +20,12 @@ import (
 // panicking is a source with a mistake: it panics with what it was given.
 type panicking struct{}
 
-func (panicking) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+func (panicking) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	token := r.Token
 	id := r.Key.ID
 	if id == "aa" {
-		var nothing *upstream.Job
-		nothing.ID = token
+		var nothing *upstream.EncodedJob
+		nothing.Record = upstream.Record(token)
 	}
 	panic("https://upstream.example/?api_token=" + token)
 }

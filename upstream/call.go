@@ -13,7 +13,7 @@ import (
 const maxBody = 1 << 20
 
 // call makes one HTTP request and reads its answer.
-func (c *Client) call(ctx context.Context, deadline time.Time, token, id string) (*Job, *Error) {
+func (c *Client) call(ctx context.Context, deadline time.Time, token, id string) (*EncodedJob, *Error) {
 	answer, err := c.endpoint.Get(ctx, deadline, "v=1&api_token="+token+"&job_id="+id)
 	switch {
 	case answer.Status == 0:

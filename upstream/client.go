@@ -113,7 +113,7 @@ func (c *Client) Close() { c.endpoint.Close() }
 
 // Job makes one call for the request. The error is an [*Error], or wraps ctx's own where
 // ctx ended first.
-func (c *Client) Job(ctx context.Context, r Request) (*Job, error) {
+func (c *Client) Job(ctx context.Context, r Request) (*EncodedJob, error) {
 	// What cannot be a token or an id never leaves the process.
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (c *Client) Job(ctx context.Context, r Request) (*Job, error) {
 	return nil, fmt.Errorf("get job %s: %w", r.Key.ID, err)
 }
 
-func (c *Client) instrumented(ctx context.Context, r Request) (job *Job, err error) {
+func (c *Client) instrumented(ctx context.Context, r Request) (job *EncodedJob, err error) {
 	started := time.Now()
 	c.observer.CallStarted()
 	defer func() {
@@ -138,7 +138,7 @@ func (c *Client) instrumented(ctx context.Context, r Request) (job *Job, err err
 }
 
 // callWithPolicies asks upstream under the policies, in this order:
-func (c *Client) callWithPolicies(ctx context.Context, r Request) (*Job, error) {
+func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, error) {
 	key, token, id := r.Key.Token, r.Token, r.Key.ID
 	// A deadline for everything that follows.
 	deadline := time.Now().Add(c.timeout)
@@ -193,7 +193,7 @@ func (c *Client) acquireSlot(ctx context.Context, r Request) (*tenant, error) {
 
 // attempt is one that the circuit breaker lets through and learns from. A
 // caller's leaving teaches it nothing.
-func (c *Client) attempt(ctx context.Context, deadline time.Time, key TokenKey, token, id string) (*Job, *Error) {
+func (c *Client) attempt(ctx context.Context, deadline time.Time, key TokenKey, token, id string) (*EncodedJob, *Error) {
 	permit, wait := c.breaker.admit(key)
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")

@@ -84,7 +84,7 @@ func TestJobAsksAsDocumented(t *testing.T) {
 	upstream := record(t, answer(200, string(documented(t))))
 	job, err := client(t, upstream.URL, Options{}).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
-	assert.Equal(t, "example_job", *job.Name)
+	assert.Equal(t, "example_job", *job.Name())
 	require.Len(t, upstream.requests, 1)
 	request := upstream.requests[0]
 	assert.Equal(t, http.MethodGet, request.Method)
@@ -190,7 +190,7 @@ func TestABodyIsBoundedAfterDecompression(t *testing.T) {
 	}
 	got, err := client(t, record(t, zipped(job(1000<<10))).URL, Options{}).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
-	assert.Len(t, *got.Name, 1000<<10)
+	assert.Len(t, *got.Name(), 1000<<10)
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
@@ -305,7 +305,7 @@ func TestByNetHTTP(t *testing.T) {
 	upstream := record(t, answer(200, string(documented(t))))
 	job, err := client(t, upstream.URL, byNetHTTP).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
-	assert.Equal(t, "example_job", *job.Name)
+	assert.Equal(t, "example_job", *job.Name())
 	assert.Equal(t, "/api/job/info?v=1&api_token="+canary+"&job_id="+anID, upstream.requests[0].URL.RequestURI())
 	assert.Equal(t, "jobgraph", upstream.requests[0].UserAgent())
 

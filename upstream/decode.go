@@ -14,29 +14,31 @@ var errNotAJob = errors.New("not a complete Job Info object")
 // types and anything after the object are errors; trailing commas are not,
 // because the published example has one. Values of enums that are not known
 // are reported and kept as Unrecognized.
-func decodeJob(body []byte, report func(field, value string)) (*Job, error) {
-	read, err := unmarshal[jobObject](body)
-	if err != nil {
+func decodeJob(body []byte, report func(field, value string)) (*EncodedJob, error) {
+	d := decoders.Get().(*jobDecoder)
+	defer d.release()
+	if _, err := unmarshal(body, d.reset); err != nil {
 		return nil, err
 	}
-	job := &read.Job
-	if job.ID == "" || job.Status == "" {
+	texts := &d.texts
+	if len(texts[FieldID]) <= len(`""`) || len(texts[FieldStatus]) <= len(`""`) {
 		return nil, errNotAJob
 	}
-	if job.ExternalID == nil {
-		job.ExternalID = read.otherExternalID
+	if len(texts[FieldExternalID]) == 0 {
+		texts[FieldExternalID] = append(texts[FieldExternalID], texts[otherExternalID]...)
 	}
-	recognize("JobStatus", &job.Status, jobStatuses, report)
-	recognize("Priority", job.Priority, priorities, report)
-	recognize("Fidelity", job.Fidelity, fidelities, report)
-	recognize("JobDifficulty", job.Difficulty, difficulties, report)
-	return job, nil
+	texts[FieldStatus] = recognize("JobStatus", texts[FieldStatus], jobStatuses, report)
+	texts[FieldPriority] = recognize("Priority", texts[FieldPriority], priorities, report)
+	texts[FieldFidelity] = recognize("Fidelity", texts[FieldFidelity], fidelities, report)
+	texts[FieldDifficulty] = recognize("JobDifficulty", texts[FieldDifficulty], difficulties, report)
+	d.record = appendRecord(d.record[:0], texts[:jobFields]...)
+	return &EncodedJob{Record(d.record)}, nil // a copy, of just its size
 }
 
-// unmarshal is strict first: only a body that fails is read again, into a new
-// value, without its trailing commas.
-func unmarshal[T any](body []byte) (*T, error) {
-	value := new(T)
+// unmarshal is strict first: only a body that fails is read again, into a value that
+// is empty again, without its trailing commas.
+func unmarshal[T any](body []byte, empty func() *T) (*T, error) {
+	value := empty()
 	err := json.Unmarshal(body, value)
 	if err == nil {
 		return value, nil
@@ -45,7 +47,7 @@ func unmarshal[T any](body []byte) (*T, error) {
 	if !changed {
 		return nil, err
 	}
-	value = new(T)
+	value = empty()
 	if err := json.Unmarshal(repaired, value); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func decode(t *testing.T, body []byte) *Job {
 	t.Helper()
 	job, err := decodeJob(body, func(field, value string) { t.Errorf("unrecognized %s %q", field, value) })
 	require.NoError(t, err)
-	return job
+	return job.Job()
 }
 
 func TestDecodeTheDocumentedJob(t *testing.T) {
@@ -112,10 +112,10 @@ func TestDecodeReportsUnknownEnumValues(t *testing.T) {
 		func(field, value string) { reported = append(reported, field+"="+value) })
 	require.NoError(t, err)
 	assert.Equal(t, []string{"JobStatus=Paused", "Priority=standard", "Fidelity=", "JobDifficulty=Odd"}, reported)
-	assert.EqualValues(t, Unrecognized, job.Status)
-	assert.EqualValues(t, Unrecognized, *job.Priority)
-	assert.EqualValues(t, Unrecognized, *job.Fidelity)
-	assert.EqualValues(t, Unrecognized, *job.Difficulty)
+	assert.EqualValues(t, Unrecognized, job.Status())
+	assert.EqualValues(t, Unrecognized, *job.Priority())
+	assert.EqualValues(t, Unrecognized, *job.Fidelity())
+	assert.EqualValues(t, Unrecognized, *job.Difficulty())
 }
 
 func TestDecodeNothingAndNull(t *testing.T) {
@@ -141,6 +141,9 @@ func TestDecodeReturnTargets(t *testing.T) {
 		"url": [{"callback_url": "https://a.example/"}, {"callback_url": 7}, null],
 		"ftp": {"host": "ftp.example", "deep": [1, {"x": null}]},
 		"folder": "//files/out",
+		"inner": {"x": "callback_url", "y": {"callback_url": "b"}, "z": [{"callback_url": "c"}]},
+		"list": [["callback_url", "d"]],
+		"escaped": {"a": {}, "callback\u005furl" : "https:\/\/e.example"},
 		"nothing": null,
 		"none": []
 	}`))
@@ -159,6 +162,9 @@ func TestDecodeReturnTargets(t *testing.T) {
 		{"url", "", `{}`},
 		{"ftp", "", `{"host": "ftp.example", "deep": [1, {"x": null}]}`},
 		{"folder", "", `"//files/out"`},
+		{"inner", "", `{"x": "callback_url", "y": {"callback_url": "b"}, "z": [{"callback_url": "c"}]}`},
+		{"list", "", `["callback_url", "d"]`},
+		{"escaped", "https://e.example", `{"a": {}, "callback\u005furl" : "https:\/\/e.example"}`},
 		{"nothing", "", `{}`},
 	}, got)
 }
@@ -180,21 +186,22 @@ func TestDecodeRefusesWhatIsNotAWholeJob(t *testing.T) {
 		"no status": `{"JobId": "aa"}`, "null status": `{"JobId": "aa", "JobStatus": null}`,
 		"wrong case": `{"jobid": "aa", "jobstatus": "Pending"}`,
 		"cut":        whole[:len(whole)-1], "two documents": whole + whole, "tail": whole + "x",
-		"number for text":  string(bodyWith(`"JobName": 7`)),
-		"text for number":  string(bodyWith(`"MediaLengthSeconds": "607.81"`)),
-		"number too large": string(bodyWith(`"MediaLengthSeconds": 1e400`)),
-		"number for date":  string(bodyWith(`"DueDate": 7`)),
-		"number for enum":  string(bodyWith(`"Priority": 7`)),
-		"list for targets": string(bodyWith(`"ReturnTargets": []`)),
-		"text for options": string(bodyWith(`"Options": "x"`)),
-		"duplicate member": string(bodyWith(`"JobId": "bb"`)),
-		"duplicate option": string(bodyWith(`"Options": {"a": 1, "a": 2}`)),
-		"invalid UTF-8":    string(bodyWith("\"JobName\": \"\xff\"")),
-		"raw NUL":          string(bodyWith("\"JobName\": \"\x00\"")),
-		"comma alone":      string(bodyWith(`"Options": {,}`)),
-		"two commas":       string(bodyWith(`"Options": {"a": 1,,}`)),
-		"comment":          string(bodyWith(`/* x */ "JobName": "x"`)),
-		"comma at the top": whole + ",",
+		"number for text":           string(bodyWith(`"JobName": 7`)),
+		"text for number":           string(bodyWith(`"MediaLengthSeconds": "607.81"`)),
+		"number too large":          string(bodyWith(`"MediaLengthSeconds": 1e400`)),
+		"number for date":           string(bodyWith(`"DueDate": 7`)),
+		"number for enum":           string(bodyWith(`"Priority": 7`)),
+		"list for targets":          string(bodyWith(`"ReturnTargets": []`)),
+		"text for options":          string(bodyWith(`"Options": "x"`)),
+		"duplicate member":          string(bodyWith(`"JobId": "bb"`)),
+		"duplicate option":          string(bodyWith(`"Options": {"a": 1, "a": 2}`)),
+		"invalid UTF-8":             string(bodyWith("\"JobName\": \"\xff\"")),
+		"raw NUL":                   string(bodyWith("\"JobName\": \"\x00\"")),
+		"long name of many targets": string(bodyWith(`"ReturnTargets": {"` + strings.Repeat("x", 10<<10) + `": [` + strings.Repeat("{},", 1000) + `{}]}`)),
+		"comma alone":               string(bodyWith(`"Options": {,}`)),
+		"two commas":                string(bodyWith(`"Options": {"a": 1,,}`)),
+		"comment":                   string(bodyWith(`/* x */ "JobName": "x"`)),
+		"comma at the top":          whole + ",",
 	} {
 		job, err := decodeJob([]byte(body), func(string, string) {})
 		assert.Error(t, err, name)

@@ -57,17 +57,17 @@ var (
 	}
 )
 
-// recognize turns upstream's spelling of an enum, which decoding left in value,
-// into the enum's own. What the table does not have becomes Unrecognized and
-// is reported.
-func recognize[E ~string](field string, value *E, table map[E]E, report func(field, value string)) {
-	if value == nil {
-		return
+// recognize turns upstream's spelling of an enum, a JSON text or nothing, into the enum's
+// own, in its place. What the table does not have becomes Unrecognized and is reported.
+func recognize[E ~string](field string, text []byte, table map[E]E, report func(field, value string)) []byte {
+	if len(text) == 0 {
+		return text
 	}
-	known, ok := table[*value]
+	spelling, _ := unquoted(text)
+	value, ok := table[E(spelling)]
 	if !ok {
-		report(field, string(*value))
-		known = Unrecognized
+		report(field, string(spelling))
+		value = Unrecognized
 	}
-	*value = known
+	return append(append(append(text[:0], '"'), value...), '"')
 }

@@ -24,7 +24,7 @@ func ExampleNew() {
 	defer client.Close()
 
 	job, err := client.Job(context.Background(), upstream.NewRequest(sandbox.Token, sandbox.DocumentedJobID))
-	fmt.Println(*job.Name, job.Status, err)
+	fmt.Println(*job.Name(), job.Status(), err)
 
 	_, err = client.Job(context.Background(), upstream.NewRequest(sandbox.Token, "00000000000000000000000000000000"))
 	var failed *upstream.Error

@@ -28,6 +28,6 @@ func TestSettled(t *testing.T) {
 		"in process":                        {upstream.Job{Status: upstream.StatusInProcess, CompletedDate: ago(time.Hour)}, false},
 		"a status that is not known":        {upstream.Job{Status: upstream.Unrecognized, ReturnDate: &now}, false},
 	} {
-		assert.Equal(t, c.want, c.job.Settled(now), name)
+		assert.Equal(t, c.want, c.job.Encode().Settled(now), name)
 	}
 }

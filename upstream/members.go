@@ -1,122 +1,168 @@
 package upstream
 
 import (
-	"github.com/go-json-experiment/json"
+	"errors"
+	"sync"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// jobObject is a Job that is read member by member, with the decoder's tokens. By
-// json's reflection over Job's fields it took twice as long.
-type jobObject struct {
-	Job
-	otherExternalID *string
+// jobDecoder reads a Job Info object member by member, with the decoder's tokens, into
+// the texts of its record. By json's reflection over a struct it took twice as long.
+type jobDecoder struct {
+	texts  [jobMembers][]byte
+	record []byte
 }
 
-// UnmarshalJSONFrom leaves what it does not know aside; names are upstream's in
-// their exact case, and none may come twice.
-func (j *jobObject) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	return eachMember(dec, func(name []byte) (err error) {
-		switch string(name) {
-		case "JobId":
-			j.ID, err = orEmpty(readText[string](dec))
-		case "JobName":
-			j.Name, err = readText[string](dec)
-		case "MediaLengthSeconds":
-			j.MediaLengthSeconds, err = readNumber(dec)
-		case "ExternalID":
-			j.ExternalID, err = readText[string](dec)
-		case "ExternalId":
-			j.otherExternalID, err = readText[string](dec)
-		case "Priority":
-			j.Priority, err = readText[Priority](dec)
-		case "Fidelity":
-			j.Fidelity, err = readText[Fidelity](dec)
-		case "JobStatus":
-			j.Status, err = orEmpty(readText[JobStatus](dec))
-		case "JobDifficulty":
-			j.Difficulty, err = readText[JobDifficulty](dec)
-		case "SourceLanguage":
-			j.SourceLanguage, err = readText[string](dec)
-		case "TargetLanguage":
-			j.TargetLanguage, err = readText[string](dec)
-		case "CreationDate":
-			j.CreationDate, err = readDate(dec)
-		case "AuthorizationDate":
-			j.AuthorizationDate, err = readDate(dec)
-		case "StartDate":
-			j.StartDate, err = readDate(dec)
-		case "DueDate":
-			j.DueDate, err = readDate(dec)
-		case "CompletedDate":
-			j.CompletedDate, err = readDate(dec)
-		case "ReturnDate":
-			j.ReturnDate, err = readDate(dec)
-		case "ReturnTargets":
-			j.ReturnTargets, err = readReturnTargets(dec)
-		case "Options":
-			j.Options, err = readOptions(dec)
-		default:
-			err = dec.SkipValue()
+// jobMembers are jobFields, and what upstream has two names for.
+const (
+	otherExternalID = jobFields
+	jobMembers      = jobFields + 1
+)
+
+// A reader appends the next value, as the JSON text that an answer shows, to what is
+// empty; nothing for null.
+type reader func(to []byte, dec *jsontext.Decoder) ([]byte, error)
+
+// members are upstream's names, in their exact case.
+var members = map[string]struct {
+	field int
+	read  reader
+}{
+	"JobId":              {FieldID, readText},
+	"JobName":            {FieldName, readText},
+	"MediaLengthSeconds": {FieldMediaLengthSeconds, readNumber},
+	"ExternalID":         {FieldExternalID, readText},
+	"ExternalId":         {otherExternalID, readText},
+	"Priority":           {FieldPriority, readText},
+	"Fidelity":           {FieldFidelity, readText},
+	"JobStatus":          {FieldStatus, readText},
+	"JobDifficulty":      {FieldDifficulty, readText},
+	"SourceLanguage":     {FieldSourceLanguage, readText},
+	"TargetLanguage":     {FieldTargetLanguage, readText},
+	"CreationDate":       {FieldCreationDate, readDate},
+	"AuthorizationDate":  {FieldAuthorizationDate, readDate},
+	"StartDate":          {FieldStartDate, readDate},
+	"DueDate":            {FieldDueDate, readDate},
+	"CompletedDate":      {FieldCompletedDate, readDate},
+	"ReturnDate":         {FieldReturnDate, readDate},
+	"ReturnTargets":      {FieldReturnTargets, readReturnTargets},
+	"Options":            {FieldOptions, readOptions},
+}
+
+// UnmarshalJSONFrom leaves what it does not know aside; no name may come twice.
+func (d *jobDecoder) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	return eachMember(dec, func(quoted jsontext.Value) error {
+		name, err := unquoted(quoted)
+		if err != nil {
+			return err
 		}
+		member, known := members[string(name)]
+		if !known {
+			return dec.SkipValue()
+		}
+		d.texts[member.field], err = member.read(d.texts[member.field], dec)
 		return err
 	})
 }
 
+// maxTargets bounds the return targets, in bytes: each entry of a list has the name of
+// the list, so that a long name of a long list would be far more than the body.
+const maxTargets = 4 * maxBody
+
+var errManyTargets = errors.New("the return targets are too large")
+
 // readReturnTargets reads a map of target names to settings, or to lists of them,
 // in upstream's order.
-func readReturnTargets(dec *jsontext.Decoder) ([]ReturnTarget, error) {
-	var targets []ReturnTarget
-	err := eachMember(dec, func(name []byte) error {
-		kind := string(name)
+func readReturnTargets(to []byte, dec *jsontext.Decoder) ([]byte, error) {
+	err := eachMember(dec, func(name jsontext.Value) error {
+		var buffer [64]byte // the name is void after the next read
+		kind := append(buffer[:0], requoted(name)...)
 		read := func(inside int) error {
 			settings, err := readValue(dec, inside)
-			if err == nil {
-				targets = append(targets, ReturnTarget{kind, callbackURL(settings), settings})
+			if err != nil {
+				return err
 			}
-			return err
+			to = appendEntry(to, kind, callbackURL(settings), settings)
+			if len(to) > maxTargets {
+				return errManyTargets
+			}
+			return nil
 		}
 		if dec.PeekKind() == '[' {
 			return eachElement(dec, func() error { return read(1) })
 		}
 		return read(0)
 	})
-	return targets, err
+	return to, err
 }
 
-func readOptions(dec *jsontext.Decoder) ([]JobOption, error) {
-	var options []JobOption
-	err := eachMember(dec, func(name []byte) error {
-		option := JobOption{Name: string(name)}
+func readOptions(to []byte, dec *jsontext.Decoder) ([]byte, error) {
+	err := eachMember(dec, func(name jsontext.Value) error {
+		var buffer [64]byte
+		option := append(buffer[:0], requoted(name)...)
 		value, err := readValue(dec, 0)
-		option.Value = value
-		options = append(options, option)
+		if err == nil {
+			to = appendEntry(to, option, value)
+		}
 		return err
 	})
-	return options, err
+	return to, err
 }
 
-// callback is the callback_url of a return target's settings.
-type callback struct{ url *string }
-
-// UnmarshalJSONFrom takes settings that are no object, or a callback_url that is
-// no text, for settings all the same: there is just no address to show.
-func (c *callback) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() != '{' {
-		return dec.SkipValue()
-	}
-	return eachMember(dec, func(name []byte) (err error) {
-		if string(name) == "callback_url" && dec.PeekKind() == '"' {
-			c.url, err = readText[string](dec)
-			return err
-		}
-		return dec.SkipValue()
-	})
-}
-
-func callbackURL(settings jsontext.Value) *string {
-	var found callback
-	if json.Unmarshal(settings, &found) != nil {
+// callbackURL is the callback_url of a return target's settings. Settings that are no
+// object, or a callback_url that is no text, are settings all the same: there is just no
+// address to show.
+func callbackURL(settings jsontext.Value) jsontext.Value {
+	if settings.Kind() != '{' {
 		return nil
 	}
-	return found.url
+	depth := 0
+	for rest := settings; len(rest) > 0; {
+		length := 1
+		switch rest[0] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			length = textLength(rest)
+			if depth > 1 {
+				break
+			}
+			value, isName := afterColon(rest[length:])
+			if name, _ := unquoted(rest[:length]); !isName || string(name) != "callback_url" {
+				break
+			}
+			if value.Kind() != '"' {
+				return nil
+			}
+			return requoted(value[:textLength(value)])
+		}
+		rest = rest[length:]
+	}
+	return nil
+}
+
+// decoders are for use again. One that has read a large body is left to the collector.
+var decoders = sync.Pool{New: func() any { return new(jobDecoder) }}
+
+// maxPooled bounds what a decoder keeps, in bytes.
+const maxPooled = 64 << 10
+
+func (d *jobDecoder) reset() *jobDecoder {
+	for i := range d.texts {
+		d.texts[i] = d.texts[i][:0]
+	}
+	return d
+}
+
+func (d *jobDecoder) release() {
+	size := cap(d.record)
+	for _, text := range d.texts {
+		size += cap(text)
+	}
+	if size <= maxPooled {
+		decoders.Put(d)
+	}
 }

@@ -37,10 +37,11 @@ func refusal(token, id string, answer http1.Response) *Error {
 
 // documentedError reads {"ErrorType", "ErrorComment"}; nil where the body is not that.
 func documentedError(token, id string, body []byte) *Error {
-	refused, err := unmarshal[struct {
+	type documented struct {
 		Type    string `json:"ErrorType"`
 		Comment string `json:"ErrorComment"`
-	}](body)
+	}
+	refused, err := unmarshal(body, func() *documented { return new(documented) })
 	if err != nil || refused.Type == "" {
 		return nil
 	}

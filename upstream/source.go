@@ -9,7 +9,7 @@ import (
 // Source gives one job. [*Client] asks the job API; a store stands before it and is one
 // itself. The error is an [*Error], or wraps ctx's own where ctx ended first.
 type Source interface {
-	Job(ctx context.Context, r Request) (*Job, error)
+	Job(ctx context.Context, r Request) (*EncodedJob, error)
 }
 
 // Request asks for one job.

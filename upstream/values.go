@@ -13,47 +13,38 @@ import (
 // maxDepth bounds how deep a return target or an option is nested.
 const maxDepth = 100
 
-// orEmpty is for members that a job must have: an empty one is refused later.
-func orEmpty[T ~string](text *T, err error) (T, error) {
+// readText reads a text.
+func readText(to []byte, dec *jsontext.Decoder) ([]byte, error) {
+	text, err := readKind(dec, '"')
 	if text == nil {
-		return "", err
+		return to, err
 	}
-	return *text, err
+	return append(to, requoted(text)...), nil
 }
 
-// readText reads a text; nil for null.
-func readText[T ~string](dec *jsontext.Decoder) (*T, error) {
-	token, err := dec.ReadToken()
+// readNumber reads a number that a float64 holds.
+func readNumber(to []byte, dec *jsontext.Decoder) ([]byte, error) {
+	text, err := readKind(dec, '0')
+	if text == nil {
+		return to, err
+	}
+	number, err := strconv.ParseFloat(string(text), 64)
 	if err != nil {
-		return nil, err
+		return to, errTooLarge
 	}
-	switch token.Kind() {
-	case '"':
-		text := T(token.String())
-		return &text, nil
-	case 'n':
-		return nil, nil
-	}
-	return nil, fmt.Errorf("a text was expected, not %v", token.Kind())
+	return appendNumber(to, number), nil
 }
 
-// readNumber reads a number that a float64 holds; nil for null.
-func readNumber(dec *jsontext.Decoder) (*float64, error) {
-	token, err := dec.ReadToken()
-	if err != nil {
+// readKind reads a value of the kind; nil for null.
+func readKind(dec *jsontext.Decoder, kind jsontext.Kind) (jsontext.Value, error) {
+	value, err := dec.ReadValue()
+	switch {
+	case err != nil || value.Kind() == 'n':
 		return nil, err
+	case value.Kind() != kind:
+		return nil, fmt.Errorf("a %v was expected, not %v", kind, value.Kind())
 	}
-	switch token.Kind() {
-	case '0':
-		number, err := strconv.ParseFloat(token.String(), 64)
-		if err != nil {
-			return nil, errTooLarge
-		}
-		return &number, nil
-	case 'n':
-		return nil, nil
-	}
-	return nil, fmt.Errorf("a number was expected, not %v", token.Kind())
+	return value, nil
 }
 
 var errTooLarge = errors.New("a number is too large")
@@ -61,29 +52,26 @@ var errTooLarge = errors.New("a number is too large")
 // zones are what a date ends with for RFC 3339: upstream names none and means UTC.
 var zones = [...]string{"Z", ""}
 
-// readDate reads a date of ISO 8601 with or without a zone; nil for null.
-func readDate(dec *jsontext.Decoder) (*time.Time, error) {
-	value, err := dec.ReadValue()
-	if err != nil || value.Kind() == 'n' {
-		return nil, err
+// readDate reads a date of ISO 8601 with or without a zone.
+func readDate(to []byte, dec *jsontext.Decoder) ([]byte, error) {
+	value, err := readKind(dec, '"')
+	if value == nil {
+		return to, err
 	}
-	if value.Kind() == '"' {
-		text, err := unquoted(value)
-		if err != nil {
-			return nil, err
-		}
-		for _, zone := range zones {
-			if date, err := time.Parse(time.RFC3339, string(text)+zone); err == nil {
-				date = date.UTC()
-				return &date, nil
-			}
+	text, err := unquoted(value)
+	if err != nil {
+		return to, err
+	}
+	for _, zone := range zones {
+		if date, err := time.Parse(time.RFC3339, string(text)+zone); err == nil {
+			return appendDate(to, date), nil
 		}
 	}
-	return nil, errors.New("not an ISO 8601 date")
+	return to, errors.New("not an ISO 8601 date")
 }
 
-// readValue reads any value as a copy; {} for null, because clients are promised
-// a value. It stands inside so many others of its member.
+// readValue reads any value, which is void after the next read; {} for null, because
+// clients are promised a value. It stands inside so many others of its member.
 func readValue(dec *jsontext.Decoder, inside int) (jsontext.Value, error) {
 	value, err := dec.ReadValue()
 	if err != nil {
@@ -92,7 +80,7 @@ func readValue(dec *jsontext.Decoder, inside int) (jsontext.Value, error) {
 	if value.Kind() == 'n' {
 		return jsontext.Value("{}"), nil
 	}
-	return value.Clone(), showable(value, inside)
+	return value, showable(value, inside)
 }
 
 // showable refuses values that are JSON but that the readers of clients may not
@@ -133,9 +121,18 @@ func textLength(value jsontext.Value) int {
 	return end + 1
 }
 
+// afterColon is the value that follows a name, which begins with it.
+func afterColon(rest jsontext.Value) (value jsontext.Value, isName bool) {
+	value, isName = bytes.CutPrefix(bytes.TrimLeft(rest, space), []byte(":"))
+	return bytes.TrimLeft(value, space), isName
+}
+
+// space is what may stand between JSON's tokens.
+const space = " \t\r\n"
+
 // eachMember calls read for the value of each member of the object, and not at
-// all for null. The name is void after the next read.
-func eachMember(dec *jsontext.Decoder, read func(name []byte) error) error {
+// all for null. The name is quoted, and void after the next read.
+func eachMember(dec *jsontext.Decoder, read func(name jsontext.Value) error) error {
 	start, err := dec.ReadToken()
 	if err != nil {
 		return err
@@ -148,11 +145,7 @@ func eachMember(dec *jsontext.Decoder, read func(name []byte) error) error {
 		return fmt.Errorf("an object was expected, not %v", start.Kind())
 	}
 	for dec.PeekKind() != '}' {
-		value, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		name, err := unquoted(value)
+		name, err := dec.ReadValue()
 		if err != nil {
 			return err
 		}
@@ -170,6 +163,17 @@ func unquoted(value jsontext.Value) ([]byte, error) {
 		return jsontext.AppendUnquote(nil, value)
 	}
 	return value[1 : len(value)-1], nil
+}
+
+// requoted is the JSON string as an answer shows it: what can stand unescaped, does. It
+// may share the value's memory: the decoder lets no text without escapes need one.
+func requoted(value jsontext.Value) jsontext.Value {
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value
+	}
+	text, _ := jsontext.AppendUnquote(nil, value)
+	quoted, _ := jsontext.AppendQuote(nil, text)
+	return quoted
 }
 
 // eachElement calls read for each element of the list that comes next.

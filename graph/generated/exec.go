@@ -49,7 +49,7 @@ type ComplexityRoot struct {
 // region    ************************** generated!.gotpl **************************
 
 type EntityResolver interface {
-	FindJob(ctx context.Context, reps []*JobRepresentation) ([]*upstream.Job, error)
+	FindJob(ctx context.Context, reps []*JobRepresentation) ([]*upstream.EncodedJob, error)
 }
 type QueryResolver interface {
 	Job(ctx context.Context, ids []string) ([]upstream.Result, error)
@@ -985,8 +985,8 @@ func (ec *executionContext) _Entity_findJob(ctx context.Context, field graphql.C
 			return ec.Resolvers.Entity().FindJob(ctx, fc.Args["reps"].([]*JobRepresentation))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*upstream.Job) graphql.Marshaler {
-			return ec.marshalOJob2ᚕᚖjobgraphᚋupstreamᚐJob(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*upstream.EncodedJob) graphql.Marshaler {
+			return ec.marshalOJob2ᚕᚖjobgraphᚋupstreamᚐEncodedJob(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1016,7 +1016,7 @@ func (ec *executionContext) fieldContext_Entity_findJob(ctx context.Context, fie
 	return fc, nil
 }
 
-func (ec *executionContext) _Job_id(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_id(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1025,7 +1025,7 @@ func (ec *executionContext) _Job_id(ctx context.Context, field graphql.Collected
 			return ec.fieldContext_Job_id(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID, nil
+			return obj.ID(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -1036,10 +1036,10 @@ func (ec *executionContext) _Job_id(ctx context.Context, field graphql.Collected
 	)
 }
 func (ec *executionContext) fieldContext_Job_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "ID")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "ID")
 }
 
-func (ec *executionContext) _Job_name(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_name(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1048,7 +1048,7 @@ func (ec *executionContext) _Job_name(ctx context.Context, field graphql.Collect
 			return ec.fieldContext_Job_name(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Name, nil
+			return obj.Name(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1059,10 +1059,10 @@ func (ec *executionContext) _Job_name(ctx context.Context, field graphql.Collect
 	)
 }
 func (ec *executionContext) fieldContext_Job_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "String")
 }
 
-func (ec *executionContext) _Job_mediaLengthSeconds(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_mediaLengthSeconds(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1071,7 +1071,7 @@ func (ec *executionContext) _Job_mediaLengthSeconds(ctx context.Context, field g
 			return ec.fieldContext_Job_mediaLengthSeconds(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.MediaLengthSeconds, nil
+			return obj.MediaLengthSeconds(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
@@ -1082,10 +1082,10 @@ func (ec *executionContext) _Job_mediaLengthSeconds(ctx context.Context, field g
 	)
 }
 func (ec *executionContext) fieldContext_Job_mediaLengthSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "Float")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "Float")
 }
 
-func (ec *executionContext) _Job_externalId(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_externalId(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1094,7 +1094,7 @@ func (ec *executionContext) _Job_externalId(ctx context.Context, field graphql.C
 			return ec.fieldContext_Job_externalId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ExternalID, nil
+			return obj.ExternalID(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1105,10 +1105,10 @@ func (ec *executionContext) _Job_externalId(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_Job_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "String")
 }
 
-func (ec *executionContext) _Job_priority(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_priority(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1117,7 +1117,7 @@ func (ec *executionContext) _Job_priority(ctx context.Context, field graphql.Col
 			return ec.fieldContext_Job_priority(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Priority, nil
+			return obj.Priority(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *upstream.Priority) graphql.Marshaler {
@@ -1128,10 +1128,10 @@ func (ec *executionContext) _Job_priority(ctx context.Context, field graphql.Col
 	)
 }
 func (ec *executionContext) fieldContext_Job_priority(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "Priority")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "Priority")
 }
 
-func (ec *executionContext) _Job_fidelity(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_fidelity(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1140,7 +1140,7 @@ func (ec *executionContext) _Job_fidelity(ctx context.Context, field graphql.Col
 			return ec.fieldContext_Job_fidelity(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Fidelity, nil
+			return obj.Fidelity(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *upstream.Fidelity) graphql.Marshaler {
@@ -1151,10 +1151,10 @@ func (ec *executionContext) _Job_fidelity(ctx context.Context, field graphql.Col
 	)
 }
 func (ec *executionContext) fieldContext_Job_fidelity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "Fidelity")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "Fidelity")
 }
 
-func (ec *executionContext) _Job_status(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_status(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1163,7 +1163,7 @@ func (ec *executionContext) _Job_status(ctx context.Context, field graphql.Colle
 			return ec.fieldContext_Job_status(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Status, nil
+			return obj.Status(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v upstream.JobStatus) graphql.Marshaler {
@@ -1174,10 +1174,10 @@ func (ec *executionContext) _Job_status(ctx context.Context, field graphql.Colle
 	)
 }
 func (ec *executionContext) fieldContext_Job_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "JobStatus")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "JobStatus")
 }
 
-func (ec *executionContext) _Job_difficulty(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_difficulty(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1186,7 +1186,7 @@ func (ec *executionContext) _Job_difficulty(ctx context.Context, field graphql.C
 			return ec.fieldContext_Job_difficulty(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Difficulty, nil
+			return obj.Difficulty(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *upstream.JobDifficulty) graphql.Marshaler {
@@ -1197,10 +1197,10 @@ func (ec *executionContext) _Job_difficulty(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_Job_difficulty(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "JobDifficulty")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "JobDifficulty")
 }
 
-func (ec *executionContext) _Job_sourceLanguage(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_sourceLanguage(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1209,7 +1209,7 @@ func (ec *executionContext) _Job_sourceLanguage(ctx context.Context, field graph
 			return ec.fieldContext_Job_sourceLanguage(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.SourceLanguage, nil
+			return obj.SourceLanguage(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1220,10 +1220,10 @@ func (ec *executionContext) _Job_sourceLanguage(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_Job_sourceLanguage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "String")
 }
 
-func (ec *executionContext) _Job_targetLanguage(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_targetLanguage(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1232,7 +1232,7 @@ func (ec *executionContext) _Job_targetLanguage(ctx context.Context, field graph
 			return ec.fieldContext_Job_targetLanguage(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TargetLanguage, nil
+			return obj.TargetLanguage(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1243,10 +1243,10 @@ func (ec *executionContext) _Job_targetLanguage(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_Job_targetLanguage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "String")
 }
 
-func (ec *executionContext) _Job_creationDate(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_creationDate(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1255,7 +1255,7 @@ func (ec *executionContext) _Job_creationDate(ctx context.Context, field graphql
 			return ec.fieldContext_Job_creationDate(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.CreationDate, nil
+			return obj.CreationDate(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
@@ -1266,10 +1266,10 @@ func (ec *executionContext) _Job_creationDate(ctx context.Context, field graphql
 	)
 }
 func (ec *executionContext) fieldContext_Job_creationDate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "DateTime")
 }
 
-func (ec *executionContext) _Job_authorizationDate(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_authorizationDate(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1278,7 +1278,7 @@ func (ec *executionContext) _Job_authorizationDate(ctx context.Context, field gr
 			return ec.fieldContext_Job_authorizationDate(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.AuthorizationDate, nil
+			return obj.AuthorizationDate(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
@@ -1289,10 +1289,10 @@ func (ec *executionContext) _Job_authorizationDate(ctx context.Context, field gr
 	)
 }
 func (ec *executionContext) fieldContext_Job_authorizationDate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "DateTime")
 }
 
-func (ec *executionContext) _Job_startDate(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_startDate(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1301,7 +1301,7 @@ func (ec *executionContext) _Job_startDate(ctx context.Context, field graphql.Co
 			return ec.fieldContext_Job_startDate(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.StartDate, nil
+			return obj.StartDate(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
@@ -1312,10 +1312,10 @@ func (ec *executionContext) _Job_startDate(ctx context.Context, field graphql.Co
 	)
 }
 func (ec *executionContext) fieldContext_Job_startDate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "DateTime")
 }
 
-func (ec *executionContext) _Job_dueDate(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_dueDate(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1324,7 +1324,7 @@ func (ec *executionContext) _Job_dueDate(ctx context.Context, field graphql.Coll
 			return ec.fieldContext_Job_dueDate(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.DueDate, nil
+			return obj.DueDate(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
@@ -1335,10 +1335,10 @@ func (ec *executionContext) _Job_dueDate(ctx context.Context, field graphql.Coll
 	)
 }
 func (ec *executionContext) fieldContext_Job_dueDate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "DateTime")
 }
 
-func (ec *executionContext) _Job_completedDate(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_completedDate(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1347,7 +1347,7 @@ func (ec *executionContext) _Job_completedDate(ctx context.Context, field graphq
 			return ec.fieldContext_Job_completedDate(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.CompletedDate, nil
+			return obj.CompletedDate(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
@@ -1358,10 +1358,10 @@ func (ec *executionContext) _Job_completedDate(ctx context.Context, field graphq
 	)
 }
 func (ec *executionContext) fieldContext_Job_completedDate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "DateTime")
 }
 
-func (ec *executionContext) _Job_returnDate(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_returnDate(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1370,7 +1370,7 @@ func (ec *executionContext) _Job_returnDate(ctx context.Context, field graphql.C
 			return ec.fieldContext_Job_returnDate(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ReturnDate, nil
+			return obj.ReturnDate(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
@@ -1381,10 +1381,10 @@ func (ec *executionContext) _Job_returnDate(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_Job_returnDate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Job", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Job", field, true, false, "DateTime")
 }
 
-func (ec *executionContext) _Job_returnTargets(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_returnTargets(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1393,7 +1393,7 @@ func (ec *executionContext) _Job_returnTargets(ctx context.Context, field graphq
 			return ec.fieldContext_Job_returnTargets(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ReturnTargets, nil
+			return obj.ReturnTargets(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []upstream.ReturnTarget) graphql.Marshaler {
@@ -1407,7 +1407,7 @@ func (ec *executionContext) fieldContext_Job_returnTargets(_ context.Context, fi
 	fc = &graphql.FieldContext{
 		Object:     "Job",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_ReturnTarget(ctx, field)
@@ -1416,7 +1416,7 @@ func (ec *executionContext) fieldContext_Job_returnTargets(_ context.Context, fi
 	return fc, nil
 }
 
-func (ec *executionContext) _Job_options(ctx context.Context, field graphql.CollectedField, obj *upstream.Job) (ret graphql.Marshaler) {
+func (ec *executionContext) _Job_options(ctx context.Context, field graphql.CollectedField, obj *upstream.EncodedJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1425,7 +1425,7 @@ func (ec *executionContext) _Job_options(ctx context.Context, field graphql.Coll
 			return ec.fieldContext_Job_options(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Options, nil
+			return obj.Options(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []upstream.JobOption) graphql.Marshaler {
@@ -1439,7 +1439,7 @@ func (ec *executionContext) fieldContext_Job_options(_ context.Context, field gr
 	fc = &graphql.FieldContext{
 		Object:     "Job",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_JobOption(ctx, field)
@@ -2993,7 +2993,7 @@ func (ec *executionContext) _JobResult(ctx context.Context, sel ast.SelectionSet
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
-	case *upstream.Job:
+	case *upstream.EncodedJob:
 		if obj == nil {
 			return graphql.Null
 		}
@@ -3016,7 +3016,7 @@ func (ec *executionContext) __Entity(ctx context.Context, sel ast.SelectionSet, 
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
-	case *upstream.Job:
+	case *upstream.EncodedJob:
 		if obj == nil {
 			return graphql.Null
 		}
@@ -3136,7 +3136,7 @@ func (ec *executionContext) _Entity(ctx context.Context, sel ast.SelectionSet) g
 
 var jobImplementors = []string{"Job", "JobResult", "_Entity"}
 
-func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj *upstream.Job) graphql.Marshaler {
+func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj *upstream.EncodedJob) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -4505,20 +4505,20 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
-func (ec *executionContext) marshalOJob2ᚕᚖjobgraphᚋupstreamᚐJob(ctx context.Context, sel ast.SelectionSet, v []*upstream.Job) graphql.Marshaler {
+func (ec *executionContext) marshalOJob2ᚕᚖjobgraphᚋupstreamᚐEncodedJob(ctx context.Context, sel ast.SelectionSet, v []*upstream.EncodedJob) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOJob2ᚖjobgraphᚋupstreamᚐJob(ctx, sel, v[i])
+		return ec.marshalOJob2ᚖjobgraphᚋupstreamᚐEncodedJob(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalOJob2ᚖjobgraphᚋupstreamᚐJob(ctx context.Context, sel ast.SelectionSet, v *upstream.Job) graphql.Marshaler {
+func (ec *executionContext) marshalOJob2ᚖjobgraphᚋupstreamᚐEncodedJob(ctx context.Context, sel ast.SelectionSet, v *upstream.EncodedJob) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

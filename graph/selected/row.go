@@ -11,29 +11,29 @@ import (
 	"jobgraph/upstream"
 )
 
-// row is values with commas between.
+// row is items with commas between.
 type row struct {
 	size   int
 	write  func(to []byte) []byte // nil: nothing is, as there is no room
 	answer *budget.Answer         // nil: nothing is bounded
 }
 
-// newRow reserves what the values will take of the answer, and of the key before
+// newRow reserves what the items will take of the answer, and of the key before
 // them. All rows of an answer are made before the first one is written.
-func newRow[T any](ctx context.Context, values []T, value writer[T]) row {
+func newRow(ctx context.Context, items []item) row {
 	r := row{answer: budget.HoldFrom(ctx).Answer()}
-	for i := range values {
-		r.size += value.size(&values[i]) + len(",")
+	for _, item := range items {
+		r.size += item.size() + len(",")
 	}
 	if r.answer != nil && r.answer.Reserve(r.size+len(graphql.GetFieldContext(ctx).Field.Alias)+len(`,"":[]`)) != nil {
 		return r
 	}
 	r.write = func(to []byte) []byte {
-		for i := range values {
+		for i, item := range items {
 			if i > 0 {
 				to = append(to, ',')
 			}
-			to = value.append(to, &values[i])
+			to = item.append(to)
 		}
 		return to
 	}
@@ -69,18 +69,18 @@ func withSlack(size int) int { return size + min(size, 64<<10) }
 // event is one result of a subscription.
 type event struct {
 	upstream.Result
-	hold  *budget.Hold
-	key   string
-	write writer[upstream.Result]
+	hold *budget.Hold
+	key  string
+	item item
 }
 
 // MarshalGQL is gqlgen's. The executor keeps the buffer of a subscription for as long
 // as that runs: what is written there is a word.
 func (e *event) MarshalGQL(w io.Writer) {
 	_, _ = io.WriteString(w, "null")
-	size := len(e.key) + e.write.size(&e.Result) + len("}")
+	size := len(e.key) + e.item.size() + len("}")
 	if answer := e.hold.Answer(); answer != nil && answer.Reserve(size) != nil {
 		return
 	}
-	e.hold.Data = append(e.write.append(append(make([]byte, 0, size), e.key...), &e.Result), '}')
+	e.hold.Data = append(e.item.append(append(make([]byte, 0, size), e.key...)), '}')
 }

@@ -2,7 +2,8 @@
 // would start a goroutine for each job of a list and make some eighty objects for
 // each; here the selection is read once for a list, and each job is written straight
 // into the answer. The generated executor hands over by its own rule: a result that
-// is a graphql.Marshaler is left to write itself.
+// is a graphql.Marshaler is left to write itself. What it writes are the texts of records,
+// see [upstream.Record]: a compiled selection is a list of keys and field numbers.
 //
 // Before anything is written it is known how large it will be: what is more than an
 // answer may have, see [budget.Budget], is not written at all, and room for the rest
@@ -24,7 +25,12 @@ func List(ctx context.Context, results []upstream.Result) []upstream.Result {
 	if len(results) == 0 {
 		return results
 	}
-	return []upstream.Result{&written{results[0], newRow(ctx, results, resultWriter(ctx))}}
+	itemOf := compile(ctx)
+	items := make([]item, len(results))
+	for i, result := range results {
+		items[i] = itemOf(result)
+	}
+	return []upstream.Result{&written{results[0], newRow(ctx, items)}}
 }
 
 // One gives the result of the field that ctx is about, ready to be written.
@@ -38,30 +44,23 @@ func Entities(ctx context.Context, entities []fedruntime.Entity) []fedruntime.En
 	if len(entities) == 0 {
 		return entities
 	}
-	write := job.compile(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections)
-	return []fedruntime.Entity{&writtenEntities{newRow(ctx, entities, writer[fedruntime.Entity]{
-		size: func(entity *fedruntime.Entity) int {
-			if job, ok := (*entity).(*upstream.Job); ok && job != nil {
-				return write.size(job)
-			}
-			return len("null")
-		},
-		append: func(to []byte, entity *fedruntime.Entity) []byte {
-			if job, ok := (*entity).(*upstream.Job); ok && job != nil {
-				return write.append(to, job)
-			}
-			return append(to, "null"...)
-		},
-	})}}
+	ofJob := job.compile(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections)
+	items := make([]item, len(entities))
+	for i, entity := range entities {
+		if job, ok := entity.(*upstream.EncodedJob); ok && job != nil {
+			items[i] = item{ofJob, job.Record}
+		}
+	}
+	return []fedruntime.Entity{&writtenEntities{newRow(ctx, items)}}
 }
 
 // Events gives for each result of a subscription the same, ready to be written as the
 // whole data of an event.
 func Events(ctx context.Context) func(upstream.Result) upstream.Result {
-	write, hold := resultWriter(ctx), budget.HoldFrom(ctx)
+	itemOf, hold := compile(ctx), budget.HoldFrom(ctx)
 	key := `{"` + graphql.GetFieldContext(ctx).Field.Alias + `":`
 	return func(result upstream.Result) upstream.Result {
-		return &event{Result: result, hold: hold, key: key, write: write}
+		return &event{Result: result, hold: hold, key: key, item: itemOf(result)}
 	}
 }
 
@@ -78,30 +77,38 @@ type writtenEntities struct{ row }
 // IsEntity is gqlgen's mark of what _entities may answer with.
 func (*writtenEntities) IsEntity() {}
 
-// resultWriter reads what the field selects of each member of the union.
-func resultWriter(ctx context.Context) writer[upstream.Result] {
+// item is a record and what is selected of it. The zero item is null.
+type item struct {
+	selection *selection
+	record    upstream.Record
+}
+
+func (i item) size() int {
+	if i.selection == nil {
+		return len("null")
+	}
+	return i.selection.size(i.record)
+}
+
+func (i item) append(to []byte) []byte {
+	if i.selection == nil {
+		return append(to, "null"...)
+	}
+	return i.selection.append(to, i.record)
+}
+
+// compile reads what the field selects of each member of the union.
+func compile(ctx context.Context) func(upstream.Result) item {
 	operation, set := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections
 	ofJob, ofError := job.compile(operation, set), apiError.compile(operation, set)
-	return writer[upstream.Result]{
-		size: func(result *upstream.Result) int {
-			switch result := (*result).(type) {
-			case *upstream.Job:
-				return ofJob.size(result)
-			case *upstream.Error:
-				return ofError.size(result)
-			default:
-				panic("selected: neither a job nor an error")
-			}
-		},
-		append: func(to []byte, result *upstream.Result) []byte {
-			switch result := (*result).(type) {
-			case *upstream.Job:
-				return ofJob.append(to, result)
-			case *upstream.Error:
-				return ofError.append(to, result)
-			default:
-				panic("selected: neither a job nor an error")
-			}
-		},
+	return func(result upstream.Result) item {
+		switch result := result.(type) {
+		case *upstream.EncodedJob:
+			return item{ofJob, result.Record}
+		case *upstream.Error:
+			return item{ofError, result.Encode()}
+		default:
+			panic("selected: neither a job nor an error")
+		}
 	}
 }

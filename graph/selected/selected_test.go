@@ -23,7 +23,7 @@ import (
 	"jobgraph/upstream"
 )
 
-// TestAsTheExecutorWrites compares random selections, answered by this package and by
+// TestAsTheExecutorWrites compares random selections of random jobs, answered by this package and by
 // the executor that gqlgen generated. What differs is a bug here.
 func TestAsTheExecutorWrites(t *testing.T) {
 	ours, theirs := serve(t, true), serve(t, false)
@@ -35,6 +35,9 @@ func TestAsTheExecutorWrites(t *testing.T) {
 		asked:  map[string]bool{},
 	}
 	for range 500 {
+		for _, id := range []string{"random", "another"} {
+			results[id] = randomJobs{random.Rand}.job().Encode()
+		}
 		query, variables := random.query()
 		want, got := post(t, theirs, query, variables), post(t, ours, query, variables)
 		require.Contains(t, want, `"data"`, query)
@@ -59,10 +62,10 @@ func TestEscapes(t *testing.T) {
 
 const oddText = "a\"b\\c\x00\x1f\x7f\u2028é漢🎬</script>"
 
-// results are the jobs with these ids; every other id is the first of them.
+// results are the jobs with these ids. Between queries some are replaced.
 var results = map[string]upstream.Result{
-	"bare": &upstream.Job{ID: "aa", Status: upstream.StatusPending},
-	"full": &upstream.Job{
+	"bare": upstream.Job{ID: "aa", Status: upstream.StatusPending}.Encode(),
+	"full": upstream.Job{
 		ID: "bb", Name: new("a \"name\" with \\ é"), MediaLengthSeconds: new(1.5e21), ExternalID: new(""),
 		Priority: new(upstream.Priority("CRITICAL")), Fidelity: new(upstream.Fidelity("PREMIUM")),
 		Status: upstream.Unrecognized, Difficulty: new(upstream.JobDifficulty("BAD")),
@@ -73,7 +76,7 @@ var results = map[string]upstream.Result{
 		CompletedDate: new(time.Unix(0, 0)), ReturnDate: new(time.Unix(1e9, 10)),
 		ReturnTargets: []upstream.ReturnTarget{{Kind: "url", CallbackURL: new("https://example.com/?a=b&c"), Settings: []byte(`{"a": [1, null]}`)}, {Kind: "ftp", Settings: []byte(`7`)}},
 		Options:       []upstream.JobOption{{Name: "o", Value: []byte(`"v"`)}},
-	},
+	}.Encode(),
 	"failed":  &upstream.Error{Type: upstream.ItemNotFound, Comment: "No such job.", JobID: "cc", UpstreamType: new("ITEM_NOT_FOUND")},
 	"limited": &upstream.Error{Type: upstream.RateLimited, Comment: "Wait.", JobID: "dd", RetryAfter: 1500 * time.Millisecond},
 	"odd":     &upstream.Error{Type: upstream.InvalidQuery, Comment: "Odd.", JobID: oddText},
@@ -134,10 +137,10 @@ func (r root) JobByID(ctx context.Context, id string) (upstream.Result, error) {
 	return results[id], nil
 }
 
-func (r root) FindJob(_ context.Context, representations []*generated.JobRepresentation) ([]*upstream.Job, error) {
-	found := make([]*upstream.Job, len(representations))
+func (r root) FindJob(_ context.Context, representations []*generated.JobRepresentation) ([]*upstream.EncodedJob, error) {
+	found := make([]*upstream.EncodedJob, len(representations))
 	for i, representation := range representations {
-		found[i], _ = results[*representation.ID].(*upstream.Job) // others are null
+		found[i], _ = results[*representation.ID].(*upstream.EncodedJob) // others are null
 	}
 	return found, nil
 }

@@ -20,7 +20,7 @@ func (s *selections) query() (string, map[string]any) {
 	s.fragments = nil
 	ids := make([]string, s.IntN(5))
 	for i := range ids {
-		ids[i] = []string{"bare", "full", "failed", "limited"}[s.IntN(4)]
+		ids[i] = []string{"bare", "full", "failed", "limited", "random", "another"}[s.IntN(6)]
 	}
 	representations := make([]any, len(ids))
 	for i, id := range ids {

@@ -1,57 +1,55 @@
 package selected
 
 import (
-	"math"
-	"math/rand/v2"
 	"testing"
 	"time"
-	"unicode/utf8"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
 
+	"jobgraph/graph/generated"
 	"jobgraph/upstream"
 )
 
-// TestTextSize has random texts of the bytes that are written in other ways.
-func TestTextSize(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
-	pieces := []string{"a", "\"", "\\", "\x00", "\x1f", "\b", "\f", "\n", "\r", "\t", "\x7f", "é", "漢", "🎬", "\u2028", "\ufffd", "\xff", "\xed\xa0\x80", "</script>"}
-	for range 2_000 {
-		text := ""
-		for range random.IntN(12) {
-			text += pieces[random.IntN(len(pieces))]
-		}
-		written := appendText(nil, text)
-		assert.Equal(t, len(written), textSize(text), "%q", text)
-		assert.True(t, utf8.Valid(written), "%q", text)
-	}
-}
+const everything = `{ jobById(id: "aa") { __typename again: __typename
+	... on Job { id name mediaLengthSeconds status dueDate returnTargets { __typename kind callbackUrl settings } options { name value } }
+	... on ApiError { type comment jobId upstreamType retryable retryAfterSeconds } } }`
 
-// TestSizesAreNeverLess has the longest values of each field.
-func TestSizesAreNeverLess(t *testing.T) {
-	date := time.Date(-9999, 12, 31, 23, 59, 59, 999999999, time.FixedZone("", -24*60*60))
-	long := upstream.JobDifficulty("a \"difficulty\"")
-	fits(t, job, &upstream.Job{
-		ID: "id", Name: new("\x00\xff"), MediaLengthSeconds: new(-math.SmallestNonzeroFloat64 * 1.2345678901234567e10), Difficulty: &long,
-		CreationDate: &date, AuthorizationDate: &date, StartDate: &date, DueDate: &date, CompletedDate: &date, ReturnDate: &date,
-	})
-	fits(t, job, &upstream.Job{MediaLengthSeconds: new(-math.MaxFloat64)})
-	fits(t, returnTarget, &upstream.ReturnTarget{Kind: "k", Settings: []byte(`{"a": [1, null]}`)})
-	fits(t, jobOption, &upstream.JobOption{Name: "n", Value: []byte(`""`)})
-	fits(t, apiError, &upstream.Error{Type: upstream.RateLimited, Comment: "c", RetryAfter: math.MaxInt64})
-	fits(t, apiError, &upstream.Error{})
-}
-
-func fits[T any](t *testing.T, of object[T], value *T) {
+// compiled is what the query's one field selects of the object.
+func compiled(t *testing.T, of object, query string) *selection {
 	t.Helper()
-	for name, field := range of.fields {
-		if name == "returnTargets" || name == "options" {
-			continue // what they select is in the others
-		}
-		w := field(nil, nil)
-		assert.LessOrEqual(t, len(w.append(nil, value)), w.size(value), "%s.%s", of.name, name)
+	document, errs := gqlparser.LoadQuery(generated.NewExecutableSchema(generated.Config{}).Schema(), query)
+	require.Empty(t, errs)
+	set := document.Operations[0].SelectionSet[0].(*ast.Field).SelectionSet
+	return of.compile(&graphql.OperationContext{Doc: document}, set)
+}
+
+// Room for an answer is made, and counted, by its size: it must be neither less nor more.
+func TestSizeIsWhatIsWritten(t *testing.T) {
+	ofJob, ofError := compiled(t, job, everything), compiled(t, apiError, everything)
+	nothing := compiled(t, job, `{ jobById(id: "aa") { ... on ApiError { type } } }`)
+	full := upstream.Job{
+		ID: "aa", Name: new("a \"name\" \x00\xff é"), MediaLengthSeconds: new(-1.2345678901234567e-300), DueDate: new(time.Unix(1e9, 1)),
+		ReturnTargets: []upstream.ReturnTarget{{Kind: "url", CallbackURL: new("x")}, {}, {Settings: []byte(`[ 1 ]`)}},
+		Options:       []upstream.JobOption{{Name: "o"}},
+	}.Encode()
+	for _, item := range []item{
+		{},
+		{nothing, full.Record},
+		{ofJob, full.Record},
+		{ofJob, upstream.Job{}.Encode().Record},
+		{ofError, (&upstream.Error{}).Encode()},
+		{ofError, (&upstream.Error{Type: upstream.RateLimited, Comment: "\"", UpstreamType: new("x"), RetryAfter: time.Hour}).Encode()},
+	} {
+		assert.Len(t, item.append(nil), item.size())
 	}
-	assert.Equal(t, len(of.typename().append(nil, value)), of.typename().size(value))
+}
+
+func TestWritingAJobAllocatesNothing(t *testing.T) {
+	item := item{compiled(t, job, everything), upstream.Job{ReturnTargets: make([]upstream.ReturnTarget, 3)}.Encode().Record}
+	to := make([]byte, 0, item.size())
+	assert.Zero(t, testing.AllocsPerRun(100, func() { to = item.append(to[:0]) }))
 }

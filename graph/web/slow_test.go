@@ -22,7 +22,7 @@ import (
 
 type noJobs struct{}
 
-func (noJobs) Job(context.Context, upstream.Request) (*upstream.Job, error) {
+func (noJobs) Job(context.Context, upstream.Request) (*upstream.EncodedJob, error) {
 	return nil, &upstream.Error{Type: upstream.ItemNotFound}
 }
 

@@ -82,15 +82,15 @@ func TestStore_LastToLeaveStopsTheCall(t *testing.T) {
 func TestStore_FreshCallerDoesNotJoinAnEarlierCall(t *testing.T) {
 	began, release := make(chan struct{}), make(chan struct{})
 	var calls atomic.Int32
-	s, _, _ := newStore(t, func(string, string) (*upstream.Job, error) {
+	s, _, _ := newStore(t, func(string, string) (*upstream.EncodedJob, error) {
 		if calls.Add(1) > 1 {
-			return &upstream.Job{ID: "aa", Status: upstream.StatusComplete}, nil
+			return upstream.Job{ID: "aa", Status: upstream.StatusComplete}.Encode(), nil
 		}
 		close(began)
 		<-release
-		return &upstream.Job{ID: "aa", Status: upstream.StatusPending}, nil
+		return upstream.Job{ID: "aa", Status: upstream.StatusPending}.Encode(), nil
 	})
-	early := make(chan *upstream.Job, 1)
+	early := make(chan *upstream.EncodedJob, 1)
 	go func() {
 		job, _ := s.Job(context.Background(), upstream.NewRequest("aa", "bb"))
 		early <- job
@@ -98,16 +98,16 @@ func TestStore_FreshCallerDoesNotJoinAnEarlierCall(t *testing.T) {
 	<-began
 	job, err := s.Job(t.Context(), fresh("aa", "bb"))
 	require.NoError(t, err)
-	assert.Equal(t, upstream.StatusComplete, job.Status)
+	assert.Equal(t, upstream.StatusComplete, job.Status())
 	close(release)
-	assert.Equal(t, upstream.StatusPending, (<-early).Status)
+	assert.Equal(t, upstream.StatusPending, (<-early).Status())
 	job, err = s.Job(t.Context(), upstream.NewRequest("aa", "bb"))
 	require.NoError(t, err)
-	assert.Equal(t, upstream.StatusComplete, job.Status, "a late response never overwrites a newer one")
+	assert.Equal(t, upstream.StatusComplete, job.Status(), "a late response never overwrites a newer one")
 }
 
 func TestStore_PanicIsAnErrorForAll(t *testing.T) {
-	s, _, _ := newStore(t, func(token, _ string) (*upstream.Job, error) { panic("the token " + token) })
+	s, _, _ := newStore(t, func(token, _ string) (*upstream.EncodedJob, error) { panic("the token " + token) })
 	_, err := s.Job(t.Context(), upstream.NewRequest(testToken, "a"))
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "panic")

@@ -10,7 +10,7 @@ import (
 // that has expired, is an entry with neither: nothing is served of what was known before.
 // Each call makes an entry of its own, so that the same pointer is the same knowledge.
 type entry struct {
-	job      *upstream.Job
+	job      *upstream.EncodedJob
 	notFound *upstream.Error
 	// began and ended are when the call did, in the clock's nanoseconds. The TTL counts
 	// from the first: a slow answer is no younger for having been slow.
@@ -22,7 +22,7 @@ type entry struct {
 }
 
 // newEntry is nil for a failure that says nothing of the job.
-func newEntry(job *upstream.Job, err error, began, ended int64) *entry {
+func newEntry(job *upstream.EncodedJob, err error, began, ended int64) *entry {
 	e := &entry{job: job, began: began, ended: ended}
 	failed := upstream.ErrorOf(err)
 	switch {
@@ -42,25 +42,16 @@ func (e *entry) err() error {
 	return nil
 }
 
-// weigh is roughly the entry's memory in bytes: the fixed part of it and of its slot, and
-// the texts that can be long.
+// overhead is about what an entry needs beside its job, with its slot and the slot's place
+// in the map, in bytes.
+const overhead = 384
+
+// weigh is the entry's memory in bytes.
 func (e *entry) weigh() int {
-	bytes := 1024
 	if e.job == nil {
-		return bytes
+		return 1024 // an error and its texts
 	}
-	for _, target := range e.job.ReturnTargets {
-		bytes += 128 + 2*len(target.Settings)
-	}
-	for _, option := range e.job.Options {
-		bytes += 64 + len(option.Name) + len(option.Value)
-	}
-	for _, text := range []*string{e.job.Name, e.job.ExternalID, e.job.SourceLanguage, e.job.TargetLanguage} {
-		if text != nil {
-			bytes += len(*text)
-		}
-	}
-	return bytes
+	return overhead + e.job.Size()
 }
 
 // refused says whether upstream refused the token itself.

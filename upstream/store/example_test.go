@@ -35,7 +35,7 @@ func ExampleNew() {
 	ctx, request := context.Background(), upstream.NewRequest(sandbox.Token, sandbox.DocumentedJobID)
 	for range 3 {
 		job, err := jobStore.Job(ctx, request)
-		fmt.Println(*job.Name, err)
+		fmt.Println(*job.Name(), err)
 	}
 	fmt.Println("calls:", calls.Load())
 	request.Fresh = true

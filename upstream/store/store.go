@@ -76,7 +76,7 @@ type call struct {
 // outcome is what a call gave: a job or an error, and the entry made of it, stored or
 // overtaken; nil for a failure that says nothing of the job.
 type outcome struct {
-	job   *upstream.Job
+	job   *upstream.EncodedJob
 	err   error
 	entry *entry
 }
@@ -109,7 +109,7 @@ func (s *Store) Close() {
 }
 
 // Job gives the cached job, or asks the source and stores what it gives.
-func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.Job, error) {
+func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	reads := ReadSetFrom(ctx)
 	if err := r.Check(); err != nil {
 		reads.fail(err)
@@ -168,7 +168,7 @@ func (s *Store) start(ctx context.Context, slot *slot, r upstream.Request) *call
 
 // ask is one call of the source. A panic becomes an error here: in a goroutine of its own
 // it would end the process.
-func (s *Store) ask(ctx context.Context, r upstream.Request) (job *upstream.Job, err error) {
+func (s *Store) ask(ctx context.Context, r upstream.Request) (job *upstream.EncodedJob, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			job, err = nil, upstream.PanicError(value)
@@ -190,7 +190,7 @@ func (s *Store) release(key upstream.Key, c *call) {
 }
 
 // complete stores what a call gave and hands it to all who wait for it.
-func (s *Store) complete(slot *slot, c *call, job *upstream.Job, err error) {
+func (s *Store) complete(slot *slot, c *call, job *upstream.EncodedJob, err error) {
 	result := outcome{job, err, newEntry(job, err, c.began, s.opts.Now())}
 	s.mu.Lock()
 	if slot.call == c {

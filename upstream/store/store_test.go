@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,27 +21,27 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // source answers with what the test says, and counts.
 type source struct {
 	calls  atomic.Int64
-	answer func(token, id string) (*upstream.Job, error)
+	answer func(token, id string) (*upstream.EncodedJob, error)
 }
 
-func (s *source) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+func (s *source) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	s.calls.Add(1)
 	return s.answer(r.Token, r.Key.ID)
 }
 
-func newStore(t *testing.T, answer func(token, id string) (*upstream.Job, error)) (*Store, *source, *storetest.Clock) {
+func newStore(t *testing.T, answer func(token, id string) (*upstream.EncodedJob, error)) (*Store, *source, *storetest.Clock) {
 	s, now := &source{answer: answer}, &storetest.Clock{}
 	c := New(s, Options{SettledTTL: time.Minute, ActiveTTL: time.Second, Now: now.Now})
 	t.Cleanup(c.Close)
 	return c, s, now
 }
 
-func activeJob(string, string) (*upstream.Job, error) {
-	return &upstream.Job{ID: "aa", Status: upstream.StatusPending}, nil
+func activeJob(string, string) (*upstream.EncodedJob, error) {
+	return upstream.Job{ID: "aa", Status: upstream.StatusPending}.Encode(), nil
 }
 
-func settledJob(string, string) (*upstream.Job, error) {
-	return &upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnDate: new(time.Now())}, nil
+func settledJob(string, string) (*upstream.EncodedJob, error) {
+	return upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnDate: new(time.Now())}.Encode(), nil
 }
 
 var (
@@ -49,28 +50,28 @@ var (
 	targets = []upstream.ReturnTarget{{Kind: "url"}}
 )
 
-func complete(targets []upstream.ReturnTarget, since ...time.Time) func(string, string) (*upstream.Job, error) {
-	job := &upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnTargets: targets}
+func complete(targets []upstream.ReturnTarget, since ...time.Time) func(string, string) (*upstream.EncodedJob, error) {
+	job := upstream.Job{ID: "aa", Status: upstream.StatusComplete, ReturnTargets: targets}
 	if len(since) > 0 {
 		job.CompletedDate = &since[0]
 	}
-	return func(string, string) (*upstream.Job, error) { return job, nil }
+	return func(string, string) (*upstream.EncodedJob, error) { return job.Encode(), nil }
 }
 
-func fails(errorType upstream.ErrorType) func(string, string) (*upstream.Job, error) {
-	return func(string, string) (*upstream.Job, error) { return nil, &upstream.Error{Type: errorType} }
+func fails(errorType upstream.ErrorType) func(string, string) (*upstream.EncodedJob, error) {
+	return func(string, string) (*upstream.EncodedJob, error) { return nil, &upstream.Error{Type: errorType} }
 }
 
 func TestStore_HowLongAResultIsServed(t *testing.T) {
 	for name, c := range map[string]struct {
-		answer func(string, string) (*upstream.Job, error)
+		answer func(string, string) (*upstream.EncodedJob, error)
 		kept   time.Duration
 	}{
 		"active":               {activeJob, time.Second},
 		"settled":              {settledJob, time.Minute},
 		"complete, no targets": {complete(nil), time.Minute},
-		"media failure": {func(string, string) (*upstream.Job, error) {
-			return &upstream.Job{ID: "aa", Status: upstream.StatusMediaFailure}, nil
+		"media failure": {func(string, string) (*upstream.EncodedJob, error) {
+			return upstream.Job{ID: "aa", Status: upstream.StatusMediaFailure}.Encode(), nil
 		}, time.Minute},
 		"complete, with targets, since when is not known": {complete(targets), time.Second},
 		"complete, to be returned":                        {complete(targets, start.Add(-35*time.Minute+2*time.Second)), time.Second},
@@ -104,15 +105,15 @@ func TestStore_HowLongAResultIsServed(t *testing.T) {
 }
 
 func TestStore_TokensNeverMeet(t *testing.T) {
-	store, source, _ := newStore(t, func(token, id string) (*upstream.Job, error) {
-		return &upstream.Job{ID: id, Name: &token, Status: upstream.StatusPending}, nil
+	store, source, _ := newStore(t, func(token, id string) (*upstream.EncodedJob, error) {
+		return upstream.Job{ID: id, Name: &token, Status: upstream.StatusPending}.Encode(), nil
 	})
 	for range 2 {
 		for _, pair := range [][2]string{{"aa", "bb"}, {"aab", "b"}, {"a", "abb"}, {"bb", "aa"}} {
 			job, err := store.Job(t.Context(), upstream.NewRequest(pair[0], pair[1]))
 			require.NoError(t, err)
-			assert.Equal(t, pair[0]+pair[1], *job.Name+job.ID)
-			assert.Equal(t, pair[0], *job.Name)
+			assert.Equal(t, pair[0]+pair[1], *job.Name()+job.ID())
+			assert.Equal(t, pair[0], *job.Name())
 		}
 	}
 	assert.EqualValues(t, 4, source.calls.Load())
@@ -120,23 +121,23 @@ func TestStore_TokensNeverMeet(t *testing.T) {
 
 func TestStore_FreshAsksAndStores(t *testing.T) {
 	n := 0
-	store, source, _ := newStore(t, func(string, string) (*upstream.Job, error) {
+	store, source, _ := newStore(t, func(string, string) (*upstream.EncodedJob, error) {
 		n++
-		return &upstream.Job{ID: strconv.Itoa(n), Status: upstream.StatusPending}, nil
+		return upstream.Job{ID: strconv.Itoa(n), Status: upstream.StatusPending}.Encode(), nil
 	})
 	for i, want := range []string{"1", "1", "2", "2"} {
 		request := upstream.NewRequest("aa", "bb")
 		request.Fresh = i == 2
 		job, err := store.Job(t.Context(), request)
 		require.NoError(t, err)
-		assert.Equal(t, want, job.ID)
+		assert.Equal(t, want, job.ID())
 	}
 	assert.EqualValues(t, 2, source.calls.Load())
 }
 
 func TestStore_RefusedTokenReadsNothingOfTheSameJob(t *testing.T) {
 	var refuse bool
-	store, _, _ := newStore(t, func(string, string) (*upstream.Job, error) {
+	store, _, _ := newStore(t, func(string, string) (*upstream.EncodedJob, error) {
 		if refuse {
 			return fails(upstream.BadAPIToken)("", "")
 		}
@@ -160,7 +161,7 @@ func fresh(token, id string) upstream.Request {
 func TestStore_RefusedTokenReadsNothing(t *testing.T) {
 	var refuse atomic.Bool
 	hang, hangs := make(chan struct{}), make(chan struct{})
-	store, source, _ := newStore(t, func(token, id string) (*upstream.Job, error) {
+	store, source, _ := newStore(t, func(token, id string) (*upstream.EncodedJob, error) {
 		if id == "cc" {
 			hangs <- struct{}{}
 			<-hang
@@ -195,7 +196,9 @@ func TestStore_RefusedTokenReadsNothing(t *testing.T) {
 }
 
 func TestStore_IsBounded(t *testing.T) {
-	source := &source{answer: settledJob}
+	job := upstream.Job{ID: "aa", Name: new(strings.Repeat("a", 531)), Status: upstream.StatusMediaFailure}.Encode()
+	require.Equal(t, 1024, (&entry{job: job}).weigh())
+	source := &source{answer: func(string, string) (*upstream.EncodedJob, error) { return job, nil }}
 	s := New(source, Options{SettledTTL: time.Minute, ActiveTTL: time.Second, MaxBytes: 100 << 10})
 	defer s.Close()
 	for i := range 1000 {
@@ -205,7 +208,7 @@ func TestStore_IsBounded(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	assert.LessOrEqual(t, s.bytes, 100<<10)
-	assert.Len(t, s.slots, 100, "each weighs a little more than 1 KiB")
+	assert.Len(t, s.slots, 100, "each weighs 1 KiB")
 }
 
 func TestStore_WithoutTTLServesNothingTwice(t *testing.T) {

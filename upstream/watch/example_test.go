@@ -35,8 +35,8 @@ func ExampleWatches_Watch() {
 	}
 	for state := range states {
 		switch state := state.(type) {
-		case *upstream.Job:
-			fmt.Println(state.Status)
+		case *upstream.EncodedJob:
+			fmt.Println(state.Status())
 		case *upstream.Error:
 			fmt.Println(state.Type, state.Retryable())
 		}

@@ -43,22 +43,23 @@ func unknownFailure(id string) *upstream.Error {
 // same says whether a client sees no difference between two states. How long a failure
 // asks to wait is none: it counts down.
 func same(a, b upstream.Result) bool {
-	if a == b {
-		return true
+	switch a := a.(type) {
+	case *upstream.EncodedJob:
+		b, ok := b.(*upstream.EncodedJob)
+		return ok && *a == *b
+	case *upstream.Error:
+		b, ok := b.(*upstream.Error)
+		return ok && a.Type == b.Type && a.Comment == b.Comment &&
+			a.JobID == b.JobID && reflect.DeepEqual(a.UpstreamType, b.UpstreamType)
+	default:
+		return a == b
 	}
-	one, ok := a.(*upstream.Error)
-	if !ok {
-		return reflect.DeepEqual(a, b)
-	}
-	other, ok := b.(*upstream.Error)
-	return ok && one.Type == other.Type && one.Comment == other.Comment &&
-		one.JobID == other.JobID && reflect.DeepEqual(one.UpstreamType, other.UpstreamType)
 }
 
 // settled says whether nothing more is to be expected of what was asked at the moment.
 func settled(state upstream.Result, asked time.Time) bool {
 	switch state := state.(type) {
-	case *upstream.Job:
+	case *upstream.EncodedJob:
 		return state.Settled(asked)
 	case *upstream.Error:
 		return !state.Retryable()

@@ -44,7 +44,7 @@ func (r *rhythm) next(state upstream.Result, changed bool) time.Duration {
 // untilReturnEnd has a job that was not returned looked at when the job API gives up,
 // which settles it.
 func untilReturnEnd(state upstream.Result, wait time.Duration) time.Duration {
-	job, ok := state.(*upstream.Job)
+	job, ok := state.(*upstream.EncodedJob)
 	if !ok {
 		return wait
 	}
@@ -58,11 +58,15 @@ func untilReturnEnd(state upstream.Result, wait time.Duration) time.Duration {
 // untilDue makes it the shortest time around the due date, from the longest time
 // before it to the longest time after it.
 func untilDue(state upstream.Result, wait time.Duration, pace pace) time.Duration {
-	job, ok := state.(*upstream.Job)
-	if !ok || job.DueDate == nil {
+	job, ok := state.(*upstream.EncodedJob)
+	if !ok {
 		return wait
 	}
-	due := time.Until(*job.DueDate)
+	date := job.DueDate()
+	if date == nil {
+		return wait
+	}
+	due := time.Until(*date)
 	switch {
 	case due.Abs() <= pace.longest:
 		return min(wait, jitter(pace.shortest))

@@ -74,7 +74,7 @@ func New(source upstream.Source, opts Options) *Watches {
 }
 
 // Watch tells of the jobs: the state of each, then each change. A state is a
-// [*upstream.Job] or an [*upstream.Error]. The channel is closed when all jobs
+// [*upstream.EncodedJob] or an [*upstream.Error]. The channel is closed when all jobs
 // have settled or ctx is done. A reader that is slow gets the latest state and
 // misses those before it. The error is [ErrTooMany].
 func (w *Watches) Watch(ctx context.Context, token string, ids []string) (<-chan upstream.Result, error) {

@@ -35,14 +35,14 @@ type look struct {
 	at        time.Time
 }
 
-func (s *source) Job(_ context.Context, r upstream.Request) (*upstream.Job, error) {
+func (s *source) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	token := r.Token
 	id := r.Key.ID
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.looks = append(s.looks, look{token, id, time.Now()})
 	switch state := s.jobs[id].(type) {
-	case *upstream.Job:
+	case *upstream.EncodedJob:
 		seen := *state // decoded anew each time, as a client does
 		return &seen, nil
 	case *upstream.Error:
@@ -67,11 +67,13 @@ func (s *source) seen() []look {
 	return append([]look(nil), s.looks...)
 }
 
-func job(status upstream.JobStatus) *upstream.Job { return &upstream.Job{ID: jobID, Status: status} }
+func job(status upstream.JobStatus) *upstream.EncodedJob {
+	return upstream.Job{ID: jobID, Status: status}.Encode()
+}
 
-func returned() *upstream.Job {
+func returned() *upstream.EncodedJob {
 	now := time.Now()
-	return &upstream.Job{ID: jobID, Status: upstream.StatusComplete, ReturnDate: &now}
+	return upstream.Job{ID: jobID, Status: upstream.StatusComplete, ReturnDate: &now}.Encode()
 }
 
 func failed(kind upstream.ErrorType) *upstream.Error {
@@ -81,11 +83,11 @@ func failed(kind upstream.ErrorType) *upstream.Error {
 // label is what a test reads of a state.
 func label(state upstream.Result) string {
 	switch state := state.(type) {
-	case *upstream.Job:
-		if state.ReturnDate != nil {
-			return string(state.Status) + " returned"
+	case *upstream.EncodedJob:
+		if state.ReturnDate() != nil {
+			return string(state.Status()) + " returned"
 		}
-		return string(state.Status)
+		return string(state.Status())
 	case *upstream.Error:
 		return string(state.Type)
 	default:
@@ -170,9 +172,9 @@ func TestWhatSettlesAJob(t *testing.T) {
 }
 
 // waitsToBeReturned is complete since the moment, and has somewhere to be returned to.
-func waitsToBeReturned(completed time.Time) *upstream.Job {
-	return &upstream.Job{ID: jobID, Status: upstream.StatusComplete, CompletedDate: &completed,
-		ReturnTargets: []upstream.ReturnTarget{{Kind: "url", Settings: []byte("{}")}}}
+func waitsToBeReturned(completed time.Time) *upstream.EncodedJob {
+	return upstream.Job{ID: jobID, Status: upstream.StatusComplete, CompletedDate: &completed,
+		ReturnTargets: []upstream.ReturnTarget{{Kind: "url", Settings: []byte("{}")}}}.Encode()
 }
 
 // A job that nobody could be given settles when the job API has given up, and its
@@ -209,9 +211,9 @@ func TestALateReturnIsToldBeforeTheEnd(t *testing.T) {
 		src.set(jobID, waitsToBeReturned(completed))
 		states, _ := watch.New(src, watch.Options{MaxInterval: 10 * time.Minute, Interval: 10 * time.Minute}).Watch(t.Context(), token, []string{jobID})
 		assert.Equal(t, "COMPLETE", waiting(states))
-		final := waitsToBeReturned(completed)
+		final := waitsToBeReturned(completed).Job()
 		final.ReturnDate = new(time.Now())
-		src.set(jobID, final)
+		src.set(jobID, final.Encode())
 		time.Sleep(time.Minute)
 		assert.Equal(t, "COMPLETE returned", waiting(states), "the last look finds it")
 		assert.Equal(t, "closed", waiting(states))
@@ -338,8 +340,7 @@ func TestLooksStretchWhileAJobRests(t *testing.T) {
 func TestLooksGatherAroundTheDueDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due := time.Now().Add(10 * time.Minute)
-		resting := job(upstream.StatusInProcess)
-		resting.DueDate = &due
+		resting := upstream.Job{ID: jobID, Status: upstream.StatusInProcess, DueDate: &due}.Encode()
 		src := &source{}
 		src.set(jobID, resting)
 		watches := watch.New(src, watch.Options{Interval: 2 * time.Second, MaxInterval: 30 * time.Second})

@@ -190,7 +190,7 @@ type Source struct {
 }
 
 // Job is the source's.
-func (s *Source) Job(ctx context.Context, r upstream.Request) (*upstream.Job, error) {
+func (s *Source) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	begun := s.oracle.began()
 	job, err := s.source.Job(ctx, r)
 	s.oracle.asked(begun, Text(job, err))
@@ -214,9 +214,9 @@ func (o *Oracle) asked(begun int, text string) {
 }
 
 // Text names the look that a result is of; "" where nothing does.
-func Text(job *upstream.Job, err error) string {
-	if err == nil && job != nil && job.Name != nil {
-		return *job.Name
+func Text(job *upstream.EncodedJob, err error) string {
+	if err == nil && job != nil && job.Name() != nil {
+		return *job.Name()
 	}
 	if failed := upstream.ErrorOf(err); failed != nil {
 		return failed.Comment
