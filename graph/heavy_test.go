@@ -16,10 +16,10 @@ import (
 // hanging is a source that tells when it is asked, and answers when it may.
 type hanging struct{ asked, answer chan struct{} }
 
-func (h hanging) Job(context.Context, upstream.Request) (*upstream.Job, error) {
+func (h hanging) Job(context.Context, upstream.Request) (*upstream.EncodedJob, error) {
 	h.asked <- struct{}{}
 	<-h.answer
-	return &upstream.Job{ID: "a", Status: upstream.StatusPending}, nil
+	return (&upstream.Job{ID: "a", Status: upstream.StatusPending}).Encode(), nil
 }
 
 // TestHeavyOperationsTakeTurns has as many as take all there is beyond one field each.
