@@ -164,6 +164,36 @@ func TestWhatIsNeverKept(t *testing.T) {
 	}
 }
 
+// Once the job API has refused a token, for whichever job, no answer that was kept for it
+// is given any more; another token's still is.
+func TestARefusedTokenIsGivenNoKeptAnswer(t *testing.T) {
+	var refuse atomic.Bool
+	w := newWorld(t, func(r *http.Request, token, id string) (int, string) {
+		if refuse.Load() && token == oneToken {
+			return http.StatusUnauthorized, ""
+		}
+		return plain(r, token, id)
+	})
+	others := jobs("aa")
+	others.token = twoToken
+	for range 2 {
+		w.ask(t, jobs("aa"))
+		w.ask(t, others)
+	}
+	require.Equal(t, repeated(responsecache.Cached, 2), w.given())
+	refuse.Store(true)
+	assert.Contains(t, w.ask(t, jobs("bb")), "BAD_API_TOKEN")
+	assert.Contains(t, w.ask(t, jobs("aa")), "BAD_API_TOKEN")
+	assert.Empty(t, w.given())
+	assert.Contains(t, w.ask(t, others), twoToken)
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+	refuse.Store(false)
+	for range 2 {
+		assert.Contains(t, w.ask(t, jobs("aa")), oneToken)
+	}
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+}
+
 // A refusal is answered before anything is executed: it is nobody else's.
 func TestARefusalIsNotShared(t *testing.T) {
 	w := newWorld(t, plain)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"net/http"
 	"time"
 
 	"jobgraph/upstream"
@@ -54,5 +55,9 @@ func (e *entry) weigh() int {
 	return overhead + e.job.Size()
 }
 
-// refused says whether upstream refused the token itself.
-func refused(err error) bool { return upstream.TypeOf(err) == upstream.BadAPIToken }
+// refused says whether upstream refused the token itself, whatever the job: a 401 does,
+// whatever reason it gives.
+func refused(err error) bool {
+	failed := upstream.ErrorOf(err)
+	return failed != nil && (failed.Type == upstream.BadAPIToken || failed.Status == http.StatusUnauthorized)
+}

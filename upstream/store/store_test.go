@@ -195,6 +195,50 @@ func TestStore_RefusedTokenReadsNothing(t *testing.T) {
 	assert.EqualValues(t, 1, source.calls.Load()-before, "another token lost its cache")
 }
 
+// What refuses the token takes all of its jobs out of the store; what is fetched once it is
+// accepted again is cached.
+func TestStore_WhatRefusesAToken(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusal *upstream.Error
+		ofToken bool
+	}{
+		"BAD_API_TOKEN":     {&upstream.Error{Type: upstream.BadAPIToken, Status: 400}, true},
+		"401":               {&upstream.Error{Type: upstream.BadAPIToken, Status: 401}, true},
+		"401 with a reason": {&upstream.Error{Type: upstream.LoginInvalid, Status: 401}, true},
+		"no such job":       {&upstream.Error{Type: upstream.ItemNotFound, Status: 400}, false},
+		"another privilege": {&upstream.Error{Type: upstream.AccountUnprivileged, Status: 403}, false},
+		"a passing failure": {&upstream.Error{Type: upstream.Unavailable, Status: 503}, false},
+		"a 429":             {&upstream.Error{Type: upstream.RateLimited, Status: 429}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var refuse bool
+			store, source, _ := newStore(t, func(string, string) (*upstream.Job, error) {
+				if refuse {
+					return nil, test.refusal
+				}
+				return settledJob("", "")
+			})
+			ask := func(id string) error {
+				_, err := store.Job(t.Context(), upstream.NewRequest("aa", id))
+				return err
+			}
+			require.NoError(t, ask("11"))
+			refuse = true
+			require.ErrorIs(t, ask("22"), test.refusal)
+			if !test.ofToken {
+				assert.NoError(t, ask("11"))
+				return
+			}
+			assert.ErrorIs(t, ask("11"), test.refusal)
+			refuse = false
+			require.NoError(t, ask("11"))
+			calls := source.calls.Load()
+			require.NoError(t, ask("11"))
+			assert.Equal(t, calls, source.calls.Load())
+		})
+	}
+}
+
 func TestStore_IsBounded(t *testing.T) {
 	job := upstream.Job{ID: "aa", Name: new(strings.Repeat("a", 531)), Status: upstream.StatusMediaFailure}.Encode()
 	require.Equal(t, 1024, (&entry{job: job}).weigh())

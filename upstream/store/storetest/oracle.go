@@ -1,6 +1,7 @@
 // Package storetest plays a job API that changes all the time, and says of what callers
 // are told whether they may be told it: not another token's, not older than is stated,
-// and not older than what a finished look for fresh data has seen before they asked.
+// not older than what a finished look for fresh data has seen before they asked, and
+// nothing from before a refusal of the token that somebody was told of before they asked.
 package storetest
 
 import (
@@ -34,11 +35,21 @@ type Oracle struct {
 	turn   int // one more for each thing that happens
 	looks  map[string]*look
 	floors map[pair]int
-	hang   bool
-	open   int
+	// refused is the turn in which the last refusal came of each token's, of those that
+	// somebody was told of.
+	refused map[string]int
+	errors  map[pair]int       // how many there were
+	named   map[errorOf]string // the last look of each
+	hang    bool
+	open    int
 }
 
 type pair struct{ token, id string }
+
+type errorOf struct {
+	pair
+	status int
+}
 
 // look is one request of the job API. Turns are 0 until they are known.
 type look struct {
@@ -46,19 +57,23 @@ type look struct {
 	at           int64 // the time when the job was looked at
 	keptFor      time.Duration
 	begun, ended int // the turns in which its call began, and somebody had its result
+	came         int // the turn in which the source gave it
+	refusal      bool
 }
 
 // Moment is what there was when somebody began to ask.
 type Moment struct {
-	at     int64
-	turn   int
-	floors map[pair]int
+	at      int64
+	turn    int
+	floors  map[pair]int
+	refused map[string]int
 }
 
 // New returns an oracle whose answers the seed decides.
 func New(seed uint64, clock *Clock) *Oracle {
 	return &Oracle{clock: clock, random: rand.New(rand.NewPCG(seed, 1)),
-		looks: map[string]*look{}, floors: map[pair]int{}}
+		looks: map[string]*look{}, floors: map[pair]int{}, refused: map[string]int{},
+		errors: map[pair]int{}, named: map[errorOf]string{}}
 }
 
 // ServeHTTP gives a job in some state, or a failure. Its name or comment names the look.
@@ -80,7 +95,7 @@ func (o *Oracle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind < 8:
 		fmt.Fprint(w, `{"JobId"`) // a failure that may be gone at the next try
 	default:
-		w.WriteHeader(http.StatusBadRequest)
+		w.WriteHeader(o.status(l.pair, name))
 		errorType := upstream.ItemNotFound
 		if kind == 9 {
 			errorType = upstream.BadAPIToken
@@ -98,6 +113,7 @@ func (o *Oracle) begin(l *look) (name string, kind int, hangs bool) {
 	delay := time.Duration(o.random.IntN(1500)) * time.Microsecond
 	quick := o.random.IntN(3) == 0
 	hangs = o.hang
+	l.refusal = kind == 9
 	l.keptFor = [10]time.Duration{time.Second, time.Second, time.Second, time.Second, time.Second,
 		time.Minute, time.Minute, 0, time.Second, 0}[kind]
 	o.mu.Unlock()
@@ -105,6 +121,17 @@ func (o *Oracle) begin(l *look) (name string, kind int, hangs bool) {
 		time.Sleep(delay)
 	}
 	return name, kind, hangs
+}
+
+// status is one that names a look that is an error: no text of the job API reaches
+// callers. It is used again when the look before is long forgotten.
+func (o *Oracle) status(p pair, name string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.errors[p]++
+	status := 430 + o.errors[p]%60
+	o.named[errorOf{p, status}] = name
+	return status
 }
 
 func (o *Oracle) count(n int) {
@@ -139,7 +166,7 @@ func (o *Oracle) Begin() Moment {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn++
-	return Moment{o.clock.Now(), o.turn, maps.Clone(o.floors)}
+	return Moment{o.clock.Now(), o.turn, maps.Clone(o.floors), maps.Clone(o.refused)}
 }
 
 // Check says what is wrong with a caller's being told of a look, with a text that is
@@ -157,12 +184,17 @@ func (o *Oracle) Check(m Moment, token, id, text string) error {
 		if l.ended == 0 {
 			l.ended = o.turn
 		}
+		if l.refusal {
+			o.refused[l.token] = max(o.refused[l.token], l.came)
+		}
 	}()
 	switch {
 	case l.pair != p:
 		return fmt.Errorf("%v was told of %v", p, l.pair)
 	case l.begun != 0 && l.begun < m.floors[p]:
 		return fmt.Errorf("%v: %s began in turn %d, and a look asked for in turn %d had ended before", p, text, l.begun, m.floors[p])
+	case l.begun != 0 && l.begun < m.refused[token]:
+		return fmt.Errorf("%v: %s began in turn %d, and the token was refused in turn %d", p, text, l.begun, m.refused[token])
 	case l.ended != 0 && l.ended < m.turn && time.Duration(m.at-l.at) >= l.keptFor:
 		return fmt.Errorf("%v: %s is %v old, and had ended", p, text, time.Duration(m.at-l.at))
 	}
@@ -189,12 +221,29 @@ type Source struct {
 	oracle *Oracle
 }
 
-// Job is the source's.
+// Job is the source's, with the look's name for an error's comment.
 func (s *Source) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
 	begun := s.oracle.began()
 	job, err := s.source.Job(ctx, r)
+	err = s.oracle.name(pair{r.Token, r.Key.ID}, err)
 	s.oracle.asked(begun, Text(job, err))
 	return job, err
+}
+
+func (o *Oracle) name(p pair, err error) error {
+	failed := upstream.ErrorOf(err)
+	if failed == nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	name, ok := o.named[errorOf{p, failed.Status}]
+	if !ok {
+		return err
+	}
+	named := *failed
+	named.Comment = name
+	return &named
 }
 
 func (o *Oracle) began() int {
@@ -209,7 +258,8 @@ func (o *Oracle) asked(begun int, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if l := o.looks[text]; l != nil && l.begun == 0 {
-		l.begun = begun
+		o.turn++
+		l.begun, l.came = begun, o.turn
 	}
 }
 
