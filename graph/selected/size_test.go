@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"jobgraph/graph/generated"
 	"jobgraph/upstream"
@@ -21,7 +22,7 @@ const everything = `{ jobById(id: "aa") { __typename again: __typename
 // compiled is what the query's one field selects of the object.
 func compiled(t *testing.T, of object, query string) *selection {
 	t.Helper()
-	document, errs := gqlparser.LoadQuery(generated.NewExecutableSchema(generated.Config{}).Schema(), query)
+	document, errs := gqlparser.LoadQueryWithRules(generated.NewExecutableSchema(generated.Config{}).Schema(), query, rules.NewDefaultRules())
 	require.Empty(t, errs)
 	set := document.Operations[0].SelectionSet[0].(*ast.Field).SelectionSet
 	return of.compile(&graphql.OperationContext{Doc: document}, set)

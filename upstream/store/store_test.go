@@ -212,7 +212,7 @@ func TestStore_WhatRefusesAToken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var refuse bool
-			store, source, _ := newStore(t, func(string, string) (*upstream.Job, error) {
+			store, source, _ := newStore(t, func(string, string) (*upstream.EncodedJob, error) {
 				if refuse {
 					return nil, test.refusal
 				}
