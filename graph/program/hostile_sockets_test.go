@@ -80,6 +80,31 @@ func TestSubscribesWithoutEnd(t *testing.T) {
 	})
 }
 
+// TestCompletedOperationsWithoutEnd is a client that subscribes 20 times and completes
+// them, again and again, and never reads.
+func TestCompletedOperationsWithoutEnd(t *testing.T) {
+	p := fatJobs(t)
+	hostile(t, p, func(ctx context.Context) {
+		socket := ready(ctx, t, p, "127.0.0.1")
+		defer socket.CloseNow()
+		writing, stop := context.WithTimeout(ctx, 20*time.Second)
+		defer stop()
+		sent := 0
+		for err := error(nil); err == nil && sent < 30*20; {
+			round := sent
+			for ; err == nil && sent < round+20; sent++ {
+				err = socket.Write(writing, websocket.MessageText, []byte(fmt.Sprintf(
+					`{"id": "%d", "type": "subscribe", "payload": %s}`, sent, fatQuestion(t, sent))))
+			}
+			pause(writing, 200*time.Millisecond) // they get as far as they get
+			for i := round; err == nil && i < sent; i++ {
+				err = socket.Write(writing, websocket.MessageText, []byte(fmt.Sprintf(`{"id": "%d", "type": "complete"}`, i)))
+			}
+		}
+		t.Logf("%d subscribes were sent", sent)
+	})
+}
+
 // TestSocketsWithoutInit is a client that opens a thousand WebSockets and says nothing.
 func TestSocketsWithoutInit(t *testing.T) {
 	p := program.Spawn(t)
