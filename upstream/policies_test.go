@@ -20,9 +20,9 @@ const token = "c0ffee11c0ffee22c0ffee33c0ffee44"
 
 // counts is an Observer that remembers.
 type counts struct {
-	started, retried, coalesced, opened atomic.Int32
-	mu                                  sync.Mutex
-	outcomes, refused                   map[string]int
+	started, retried, opened atomic.Int32
+	mu                       sync.Mutex
+	outcomes, refused        map[string]int
 }
 
 func newCounts() *counts { return &counts{outcomes: map[string]int{}, refused: map[string]int{}} }
