@@ -71,7 +71,7 @@ func TestEachFailingReferenceHasItsError(t *testing.T) {
 		_, _ = w.Write([]byte(`{"ErrorType": "INVALID_QUERY", "ErrorComment": "` + comment + `"}`))
 	}))
 	t.Cleanup(upstream.Close)
-	p := program.Start(t, "--upstream-url="+upstream.URL, "--upstream-token="+canary)
+	p := program.Start(t, "--upstream-url="+upstream.URL, "--upstream-token="+canary, "--upstream-timeout=1m") // a thousand wait for their turns
 	for _, c := range []struct {
 		references int
 		comment    string
