@@ -25,9 +25,9 @@ import (
 const (
 	maxHostileRSS        = 192 << 20
 	maxHostileGoroutines = 300
-	// maxNeighbourWait is for one in ten askers at most: the machine may be busy with
-	// other tests. What was measured is logged.
-	maxNeighbourWait = time.Second
+	// maxNeighbourWait is for one in ten askers at most, where the machine is the test's
+	// own, which JOBGRAPH_BENCH says. What was measured is logged in any case.
+	maxNeighbourWait = 200 * time.Millisecond
 )
 
 // hostile runs an attack on the program and requires that it costs no more than a
@@ -69,7 +69,9 @@ func hostile(t *testing.T, p *program.Program, attack func(ctx context.Context))
 		peak>>20, before>>20, most, atRest, len(waits), waits[len(waits)/2], waits[len(waits)*9/10], waits[len(waits)-1])
 	assert.Less(t, peak, maxHostileRSS, "peak RSS")
 	assert.Less(t, most-atRest, maxHostileGoroutines, "goroutines more than at rest")
-	assert.Less(t, waits[len(waits)*9/10], maxNeighbourWait, "another caller's wait")
+	if os.Getenv("JOBGRAPH_BENCH") != "" {
+		assert.Less(t, waits[len(waits)*9/10], maxNeighbourWait, "another caller's wait")
+	}
 	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Patience, 100*time.Millisecond, "goroutines stay")
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +26,8 @@ func withWriteProgress(timeout time.Duration, next http.Handler) http.Handler {
 type progressWriter struct {
 	http.ResponseWriter
 	timeout time.Duration
-	left    int  // bytes of the unit under way
-	own     bool // the handler sets the deadlines
+	left    int         // bytes of the unit under way
+	own     atomic.Bool // the handler sets the deadlines, from any goroutine
 }
 
 func (w *progressWriter) WriteHeader(status int) {
@@ -52,14 +53,14 @@ func (w *progressWriter) begin() {
 		return
 	}
 	w.left = progressUnit
-	if !w.own {
+	if !w.own.Load() {
 		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout))
 	}
 }
 
 // SetWriteDeadline is [http.ResponseController]'s.
 func (w *progressWriter) SetWriteDeadline(deadline time.Time) error {
-	w.own = true
+	w.own.Store(true)
 	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(deadline)
 }
 
