@@ -106,7 +106,7 @@ func (q *fairQueue) acquire(ctx context.Context, token TokenKey, op *Operation, 
 	case err := <-w.ready:
 		return t, err
 	case <-ctx.Done():
-		q.leave(t, w)
+		q.abandon(t, w)
 		return nil, ctx.Err()
 	}
 }
@@ -147,9 +147,9 @@ func (q *fairQueue) grant(t *tenant) {
 	q.free--
 }
 
-// leave takes back a waiter whose context has ended, and the slot that it may have been
+// abandon takes back a waiter whose context has ended, and the slot that it may have been
 // given in the meantime.
-func (q *fairQueue) leave(t *tenant, w *waiter) {
+func (q *fairQueue) abandon(t *tenant, w *waiter) {
 	q.mu.Lock()
 	waits := w.at != nil
 	if waits {

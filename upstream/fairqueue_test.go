@@ -15,7 +15,7 @@ import (
 // asker is one call in a fair queue, as the test sees it.
 type asker struct {
 	token    int
-	leave    context.CancelFunc
+	cancel   context.CancelFunc
 	done     bool
 	turn     *tenant
 	err      error
@@ -53,7 +53,7 @@ func TestFairQueue(t *testing.T) {
 				case n < 90:
 					u.release()
 				case n < 95:
-					u.leave()
+					u.abandon()
 				default:
 					u.release(u.waiters()...)
 				}
@@ -70,7 +70,7 @@ func (u *queueUnderTest) acquire(token int) {
 	if n := u.random.IntN(6); n < 5 {
 		op = u.operations[n]
 	}
-	a := &asker{token: token, leave: cancel}
+	a := &asker{token: token, cancel: cancel}
 	u.askers = append(u.askers, a)
 	idle := u.held(token) == 0 && u.q.free > 0
 	go func() {
@@ -97,9 +97,9 @@ func (u *queueUnderTest) release(leaving ...*asker) {
 	}
 	a := holders[u.random.IntN(len(holders))]
 	u.askers = slices.DeleteFunc(u.askers, func(other *asker) bool { return other == a })
-	a.leave()
+	a.cancel()
 	for _, other := range leaving {
-		other.leave()
+		other.cancel()
 	}
 	u.q.release(a.turn)
 	synctest.Wait()
@@ -124,10 +124,10 @@ func (u *queueUnderTest) nobodyStarves(before []*asker) {
 	}
 }
 
-func (u *queueUnderTest) leave() {
+func (u *queueUnderTest) abandon() {
 	if waiters := u.waiters(); len(waiters) > 0 {
 		a := waiters[u.random.IntN(len(waiters))]
-		a.leave()
+		a.cancel()
 		synctest.Wait()
 		assert.ErrorIs(u.t, a.err, context.Canceled)
 	}

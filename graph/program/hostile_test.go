@@ -26,8 +26,10 @@ const (
 	maxHostileRSS        = 192 << 20
 	maxHostileGoroutines = 300
 	// maxNeighbourWait is for one in ten askers at most, where the machine is the test's
-	// own, which JOBGRAPH_BENCH says. What was measured is logged in any case.
+	// own, which JOBGRAPH_BENCH says; maxBusyWait is where other tests run beside it. What
+	// was measured is logged.
 	maxNeighbourWait = 200 * time.Millisecond
+	maxBusyWait      = 5 * time.Second
 )
 
 // hostile runs an attack on the program and requires that it costs no more than a
@@ -69,9 +71,11 @@ func hostile(t *testing.T, p *program.Program, attack func(ctx context.Context))
 		peak>>20, before>>20, most, atRest, len(waits), waits[len(waits)/2], waits[len(waits)*9/10], waits[len(waits)-1])
 	assert.Less(t, peak, maxHostileRSS, "peak RSS")
 	assert.Less(t, most-atRest, maxHostileGoroutines, "goroutines more than at rest")
+	longest := maxBusyWait
 	if os.Getenv("JOBGRAPH_BENCH") != "" {
-		assert.Less(t, waits[len(waits)*9/10], maxNeighbourWait, "another caller's wait")
+		longest = maxNeighbourWait
 	}
+	assert.Less(t, waits[len(waits)*9/10], longest, "another caller's wait")
 	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Patience, 100*time.Millisecond, "goroutines stay")
 }
 
