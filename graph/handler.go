@@ -30,7 +30,7 @@ type Options struct {
 	Limits guard.Limits
 	// MaxBodyBytes bounds a request's body; 256 KiB.
 	MaxBodyBytes int64
-	// MaxInflight bounds the operations in flight, streams aside; 256.
+	// MaxInflight bounds the queries that are executed at the same time; 256.
 	MaxInflight int
 	// Budget bounds the bytes of answers; nil: [budget.New]'s defaults.
 	Budget *budget.Budget
@@ -75,13 +75,6 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	}
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{watches}, Schema: servedSchema()})
 	server := handler.New(schema)
-	// The first transport that takes a request answers it, and the last takes all.
-	addLiveTransports(server, opts)
-	server.AddTransport(transport.HTTP{
-		DisableGET: opts.DisableGET,
-		Admission:  transport.NewAdmission(cmp.Or(opts.MaxInflight, 256)),
-		Panicked:   logPanic(logger),
-	})
 	server.SetErrorPresenter(presentError(logger))
 	server.SetRecoverFunc(recovered)
 	server.Use(extension.Introspection{}) // who may introspect is the guard's to say
@@ -94,7 +87,8 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	if bytes == nil {
 		bytes = budget.New(0, 0)
 	}
-	server.Use(responsecache.New(responsecache.Options{Caller: tokenAndFresh, Store: opts.KeepAnswers, Budget: bytes, Observe: opts.ObserveShared}))
+	responses := responsecache.New(responsecache.Options{Caller: tokenAndFresh, Store: opts.KeepAnswers, Budget: bytes, Observe: opts.ObserveShared})
+	server.Use(responses)
 	if opts.TrustedDocuments != nil {
 		server.Use(persisted.Trusted(opts.TrustedDocuments))
 	} else {
@@ -115,6 +109,15 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 		return next(withLoader(ctx, newLoader(source, callerFrom(ctx))))
+	})
+	// The first transport that takes a request answers it, and the last takes all.
+	addLiveTransports(server, opts)
+	server.AddTransport(transport.HTTP{
+		DisableGET: opts.DisableGET,
+		Responses:  responses,
+		Overloaded: gate.Overloaded,
+		Observe:    opts.ObserveOperation,
+		Panicked:   logPanic(logger),
 	})
 	return withRequest(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
 }

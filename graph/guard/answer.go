@@ -31,7 +31,9 @@ func first(ctx context.Context, failures gqlerror.List) *gqlerror.Error {
 // InterceptResponse bounds the errors of an answer. The last one that is shown, entries'
 // aside, says how many are not.
 func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	response := g.heavy.execute(ctx, next)
+	response := g.limiter.execute(ctx, func(ctx context.Context) *graphql.Response {
+		return g.heavy.execute(ctx, next)
+	})
 	if response == nil || len(response.Errors) == 0 {
 		return response
 	}

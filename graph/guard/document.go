@@ -32,6 +32,8 @@ func (g *Guard) read(text string) (*document, gqlerror.List) {
 	if known, ok := g.documents.GetIfPresent(text); ok {
 		return known, nil
 	}
+	g.parsing <- struct{}{}
+	defer func() { <-g.parsing }()
 	parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, g.limits.Tokens)
 	if err != nil {
 		return nil, gqlerror.List{g.parseFailed(err)}

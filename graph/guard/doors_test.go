@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -184,6 +185,40 @@ func TestOperationsInFlightAreBounded(t *testing.T) {
 	assert.Equal(t, "1", answer.header.Get("Retry-After"))
 	assert.Equal(t, "OVERLOADED", answer.code())
 
+	close(release)
+	assert.Equal(t, 200, (<-first).status)
+	assert.Equal(t, 200, do(t, query("{ __typename }")(p.URL)).status)
+}
+
+// Under overload, what is cached is still answered, and a query that would have to be
+// executed is refused before it is read.
+func TestOverload_CachedResponsesNeedNoPermit(t *testing.T) {
+	asked, release := make(chan struct{}, 2), make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.URL.Query().Get("job_id")
+		if id == "aa" {
+			asked <- struct{}{}
+			<-release
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"JobId": %q, "JobStatus": "Complete", "ReturnDate": "2014-08-27T14:10:42"}`, id)
+	}))
+	t.Cleanup(upstream.Close)
+	p := program.Start(t, "--max-inflight=1", "--upstream-url="+upstream.URL, "--upstream-token=aa")
+	cached := query(`{ job(ids: ["bb"]) { ... on Job { id } } }`)
+	require.Equal(t, 200, do(t, cached(p.URL)).status)
+	first := make(chan answered)
+	go func() { first <- do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
+	<-asked
+	for range 5 {
+		answer := do(t, query(`{ job(ids: ["cc"]) { ... on Job { id } } }`)(p.URL))
+		assert.Equal(t, 503, answer.status)
+		assert.Equal(t, "1", answer.header.Get("Retry-After"))
+		assert.Equal(t, "OVERLOADED", answer.code())
+		answer = do(t, cached(p.URL))
+		assert.Equal(t, 200, answer.status)
+		assert.Contains(t, string(answer.body), `"id":"bb"`)
+	}
 	close(release)
 	assert.Equal(t, 200, (<-first).status)
 	assert.Equal(t, 200, do(t, query("{ __typename }")(p.URL)).status)

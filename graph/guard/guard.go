@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/maypok86/otter/v2"
@@ -15,6 +16,10 @@ import (
 // maxDocumentBytes is about how much the remembered documents may keep together.
 const maxDocumentBytes = 32 << 20
 
+// maxParsing bounds the texts that are parsed and validated at the same time, each of
+// which may take megabytes. It needs the processor alone: more of them would be no faster.
+const maxParsing = 16
+
 // Options are what the guard lets through.
 type Options struct {
 	Limits Limits
@@ -22,8 +27,9 @@ type Options struct {
 	Introspection bool
 	// SubgraphSDL answers a gateway's _service even where Introspection is false.
 	SubgraphSDL bool
-	// MaxInflight bounds what operations under way take together beyond one field at
-	// their top and a thousand in their answer; 256, and never less.
+	// MaxInflight bounds the queries that are executed at the same time; and, but for at
+	// least 256, what they take together beyond one field at their top and a thousand in
+	// their answer; 256.
 	MaxInflight int
 }
 
@@ -34,7 +40,9 @@ type Guard struct {
 	introspection, subgraphSDL bool
 	schema                     *ast.Schema
 	sizes                      sizes
+	limiter                    *limiter
 	heavy                      heavy
+	parsing                    chan struct{} // one for each text that is being read
 	documents                  *otter.Cache[string, *document]
 }
 
@@ -49,9 +57,11 @@ var (
 func New(schema *ast.Schema, opts Options) *Guard {
 	return &Guard{
 		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
-		schema: schema,
-		sizes:  newSizes(schema),
-		heavy:  newHeavy(max(opts.MaxInflight, 256)),
+		schema:  schema,
+		sizes:   newSizes(schema),
+		limiter: newLimiter(cmp.Or(opts.MaxInflight, 256)),
+		heavy:   newHeavy(max(opts.MaxInflight, 256)),
+		parsing: make(chan struct{}, maxParsing),
 		documents: otter.Must(&otter.Options[string, *document]{
 			MaximumWeight: maxDocumentBytes,
 			Executor:      func(work func()) { work() }, // no goroutine of its own
@@ -59,6 +69,9 @@ func New(schema *ast.Schema, opts Options) *Guard {
 		}),
 	}
 }
+
+// Overloaded says whether a query that has to be executed would be refused at once.
+func (g *Guard) Overloaded() bool { return g.limiter.overloaded() }
 
 // ExtensionName is gqlgen's.
 func (g *Guard) ExtensionName() string { return "Guard" }

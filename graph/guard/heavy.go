@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
 	"golang.org/x/sync/semaphore"
 
 	"jobgraph/graph/budget"
@@ -56,13 +55,9 @@ func (h heavy) execute(ctx context.Context, next graphql.ResponseHandler) *graph
 
 // weightOf is 0 where no turn is taken: an event of a subscription waits for long.
 func weightOf(ctx context.Context) int64 {
-	if !graphql.HasOperationContext(ctx) {
+	if !isQuery(ctx) {
 		return 0
 	}
-	operation := graphql.GetOperationContext(ctx)
-	if operation.Operation == nil || operation.Operation.Operation != ast.Query {
-		return 0
-	}
-	weight, _ := operation.Stats.GetExtension(heavyKey).(int64)
+	weight, _ := graphql.GetOperationContext(ctx).Stats.GetExtension(heavyKey).(int64)
 	return weight
 }

@@ -17,10 +17,11 @@ type Tally struct {
 	Right, Wrong, Refused int
 	// Bare refusals have no Retry-After.
 	Bare int
-	// AnsweredIn and RefusedIn are the latencies of what was answered and of what was refused,
-	// since the moment at which it was meant to be asked: whoever had to wait for a
-	// connection has waited as well.
-	AnsweredIn, RefusedIn Latencies
+	// AnsweredIn is since the moment at which it was meant to be asked: whoever had to wait
+	// for a connection has waited as well.
+	AnsweredIn Latencies
+	// RefusedIn is since the request was sent.
+	RefusedIn Latencies
 	Took                  time.Duration
 	// Samples are the first wrong answers.
 	Samples []string
@@ -110,6 +111,7 @@ const patience = 30 * time.Second
 
 func (a *asker) ask(at time.Time) {
 	e := a.mix.next()
+	sent := time.Now()
 	got, err := a.send(e.body)
 	took := time.Since(at)
 	switch {
@@ -118,7 +120,7 @@ func (a *asker) ask(at time.Time) {
 		a.close()
 	case got.status == 503:
 		a.Refused++
-		a.RefusedIn = append(a.RefusedIn, took)
+		a.RefusedIn = append(a.RefusedIn, time.Since(sent))
 		if got.retryAfter == "" {
 			a.Bare++
 		}

@@ -7,7 +7,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"jobgraph/graph/budget"
-	"jobgraph/graph/transport"
 	"jobgraph/upstream/group"
 	"jobgraph/upstream/store"
 )
@@ -62,7 +61,6 @@ func (c *Cache) lead(ctx context.Context, key key, own *call, next graphql.Respo
 // follow waits. It gives nil to a caller that has left.
 func (c *Cache) follow(ctx context.Context, key key, joined *call) *graphql.Response {
 	defer c.release(key, joined)
-	transport.GiveUpPlace(ctx)
 	select {
 	case <-joined.Done():
 	case <-ctx.Done():

@@ -47,7 +47,9 @@ type Cache struct {
 	opts    Options
 	hash    *keyedhash.Hasher
 	entries *otter.Cache[key, *cachedResponse] // nil: none is cached
-	calls   group.Group[key, *result]
+	// requests are the keys of cached responses by the bytes that asked for them.
+	requests *otter.Cache[key, key]
+	calls    group.Group[key, *result]
 }
 
 // key is made of all that a response depends on, the token first: it tells nothing, and
@@ -74,6 +76,10 @@ func New(opts Options) *Cache {
 	}
 	c := &Cache{opts: opts, hash: keyedhash.New()}
 	if opts.Store {
+		c.requests = otter.Must(&otter.Options[key, key]{
+			MaximumSize: maxRequests,
+			Executor:    func(work func()) { work() },
+		})
 		c.entries = otter.Must(&otter.Options[key, *cachedResponse]{
 			MaximumWeight: maxBytes,
 			Executor:      func(work func()) { work() }, // no goroutine of its own
@@ -116,6 +122,7 @@ func (c *Cache) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 	}
 	token, _ := c.opts.Caller(ctx)
 	key := c.hash.Sum(token, operation.RawQuery, operation.OperationName, variables)
+	operation.Stats.SetExtension(responseKey, key)
 	if cached := c.lookup(key); cached != nil {
 		c.opts.Observe(Cached)
 		return c.hand(ctx, cached.response, cached.answer)

@@ -36,7 +36,7 @@ type Serve struct {
 	Example              bool          `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
 	Limits               guard.Limits  `embed:""`
 	MaxBodyBytes         int64         `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`
-	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most operations by POST and GET under way at the same time; more get 503 (default ${default})."`
+	MaxInflight          int           `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most queries executed at the same time, over all transports; more are refused (default ${default})."`
 	MaxResponseBytes     int64         `env:"JOBGRAPH_MAX_RESPONSE_BYTES" default:"8388608" placeholder:"N" help:"Largest answer, or event of a subscription, in bytes (default ${default})."`
 	MaxMemoryAnswers     int64         `env:"JOBGRAPH_MAX_MEMORY_ANSWERS" default:"67108864" placeholder:"N" help:"Most bytes of all answers that are being made or sent; more get 503 (default ${default})."`
 	Introspection        bool          `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, _service, and what was meant in errors; --introspection=false hides it (default ${default})."`

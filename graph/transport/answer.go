@@ -7,6 +7,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/graph/budget"
 )
 
 // An answer is under way to one request.
@@ -37,10 +39,14 @@ func (a answer) fail(operation *graphql.OperationContext, failures gqlerror.List
 	a.write(status, a.exec.DispatchError(ctx, failures))
 }
 
-// writeOverloaded sends the response of an operation whose answer had no room.
-func (a answer) writeOverloaded(response *graphql.Response) {
-	a.w.Header().Set(overloaded.header[0], overloaded.header[1])
-	a.write(overloaded.status, response)
+// answer sends what an operation has given, or that it was refused for the sake of others.
+func (a answer) answer(response *graphql.Response) {
+	status := http.StatusOK
+	if budget.IsOverloaded(response) {
+		status = http.StatusServiceUnavailable
+		a.w.Header().Set("Retry-After", "1")
+	}
+	a.write(status, response)
 }
 
 // write sends the response. The data is JSON already and is not read once more;

@@ -8,9 +8,9 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// readGet reads the query string's parameters; variables and extensions are JSON.
-func readGet(r *http.Request) (*graphql.RawParams, *refusal) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+// decodeGet reads the query string's parameters; variables and extensions are JSON.
+func decodeGet(r *http.Request, query string) (*graphql.RawParams, *refusal) {
+	values, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, badRequest("The query string is not URL-encoded as it should be.")
 	}

@@ -6,12 +6,14 @@ package transport
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/budget"
+	"jobgraph/graph/errcode"
 )
 
 // HTTP answers POST and GET, and tells every other request what is wrong with it.
@@ -20,10 +22,25 @@ import (
 type HTTP struct {
 	// DisableGET answers GET with 405.
 	DisableGET bool
-	// Admission bounds the operations in flight; nil: nothing does.
-	Admission *Admission
+	// Responses are looked up before a request is decoded; nil: there are none.
+	Responses Responses
+	// Overloaded says whether an operation would be refused at once, so that it need not
+	// be decoded either; nil: it never would.
+	Overloaded func() bool
+	// Observe is told of each answer that is given without the executor: outcome is "OK"
+	// or its error's code; nil: nobody is told.
+	Observe func(outcome string, took time.Duration)
 	// Panicked is told of a panic outside of the resolvers; nil: nobody is told.
 	Panicked func(ctx context.Context, value any)
+}
+
+// Responses are a cache of responses by the bytes of their requests: the body of a POST,
+// the query string of a GET.
+type Responses interface {
+	// Lookup gives nil where there is none.
+	Lookup(ctx context.Context, request []byte) *graphql.Response
+	// Remember is called with each operation that was executed.
+	Remember(ctx context.Context, request []byte, operation *graphql.OperationContext)
 }
 
 var _ graphql.Transport = HTTP{}
@@ -36,66 +53,105 @@ func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	mediaType, acceptable := negotiate(r.Header.Values("Accept"))
 	a := answer{w, r, exec, mediaType}
 	defer h.recovered(a)
-	params, refusal := h.read(r)
+	// The answer's bytes count until the last one is written.
+	var hold budget.Hold
+	defer hold.Close()
+	ctx := budget.WithHold(r.Context(), &hold)
+	start := graphql.Now()
+	refusal := h.checkMethod(r.Method)
+	var request []byte
+	if refusal == nil {
+		request, refusal = receive(r)
+	}
+	if refusal != nil {
+		a.refuse(*refusal)
+		return
+	}
+	if acceptable && h.answered(ctx, a, request, start) {
+		return
+	}
+	params, refusal := decodeRequest(r, request, start)
 	switch {
 	case refusal != nil:
 		a.refuse(*refusal)
 	case !acceptable:
 		a.refuse(notAcceptable)
 	default:
-		h.execute(a, params)
+		h.execute(ctx, a, request, params)
 	}
 }
 
-func (h HTTP) read(r *http.Request) (*graphql.RawParams, *refusal) {
+func (h HTTP) checkMethod(method string) *refusal {
 	switch {
-	case r.Method == http.MethodPost:
-		return readPost(r)
-	case r.Method == http.MethodGet && !h.DisableGET:
-		return readGet(r)
+	case method == http.MethodPost, method == http.MethodGet && !h.DisableGET:
+		return nil
 	case h.DisableGET:
-		return nil, wrongMethod("POST")
+		return wrongMethod("POST")
 	default:
-		return nil, wrongMethod("GET, POST")
+		return wrongMethod("GET, POST")
 	}
 }
 
-// execute runs the operation. Only a whole request counts as in flight, and only until
-// its answer is known: a slow sender or reader takes nobody's place.
-func (h HTTP) execute(a answer, params *graphql.RawParams) {
-	place, admitted := h.Admission.enter(a.r.Context())
-	if !admitted {
-		a.refuse(overloaded)
-		return
+// receive gives the bytes that a request is made of, the caller aside.
+func receive(r *http.Request) ([]byte, *refusal) {
+	if r.Method == http.MethodGet {
+		return []byte(r.URL.RawQuery), nil
 	}
-	// The answer's bytes count until the last one is written.
-	var hold budget.Hold
-	defer hold.Close()
-	send := func() func() {
-		defer place.leave()
-		ctx := context.WithValue(a.r.Context(), placeKey{}, place)
-		return run(budget.WithHold(ctx, &hold), a, params)
-	}()
-	send()
+	return receivePost(r)
 }
 
-// run gives what sends the answer.
-func run(ctx context.Context, a answer, params *graphql.RawParams) (send func()) {
+func decodeRequest(r *http.Request, request []byte, start time.Time) (params *graphql.RawParams, refusal *refusal) {
+	if r.Method == http.MethodGet {
+		params, refusal = decodeGet(r, string(request))
+	} else {
+		params, refusal = decodePost(r, request)
+	}
+	if params != nil {
+		params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	}
+	return params, refusal
+}
+
+// answered answers what needs no executor: a request whose response is cached and, under
+// overload, every other one.
+func (h HTTP) answered(ctx context.Context, a answer, request []byte, start time.Time) bool {
+	var response *graphql.Response
+	if h.Responses != nil {
+		response = h.Responses.Lookup(ctx, request)
+	}
+	if response == nil {
+		if h.Overloaded == nil || !h.Overloaded() {
+			return false
+		}
+		response = overloaded
+	}
+	a.answer(response)
+	if h.Observe != nil {
+		outcome := "OK"
+		if budget.IsOverloaded(response) {
+			outcome = errcode.Overloaded
+		}
+		h.Observe(outcome, graphql.Now().Sub(start))
+	}
+	return true
+}
+
+// execute runs the operation and answers.
+func (h HTTP) execute(ctx context.Context, a answer, request []byte, params *graphql.RawParams) {
 	operation, failures := a.exec.CreateOperationContext(ctx, params)
 	switch {
 	case a.r.Method == http.MethodGet && !isQuery(operation, params):
-		return func() { a.refuse(*wrongMethod("POST")) }
+		a.refuse(*wrongMethod("POST"))
 	case len(failures) > 0:
-		return func() { a.fail(operation, failures) }
+		a.fail(operation, failures)
 	case operation.Operation.Operation == ast.Subscription:
-		return func() { a.refuse(needsStream) }
+		a.refuse(needsStream)
 	default:
 		responses, ctx := a.exec.DispatchOperation(ctx, operation)
-		response := responses(ctx)
-		if budget.IsOverloaded(response) {
-			return func() { a.writeOverloaded(response) }
+		a.answer(responses(ctx))
+		if h.Responses != nil {
+			h.Responses.Remember(ctx, request, operation)
 		}
-		return func() { a.write(http.StatusOK, response) }
 	}
 }
 

@@ -10,26 +10,21 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// readPost reads a JSON body. No content type that an HTML form can send is taken,
+// receivePost reads a JSON body. No content type that an HTML form can send is taken,
 // nor none at all: a page of another origin cannot post here unless CORS lets it.
-func readPost(r *http.Request) (*graphql.RawParams, *refusal) {
-	start := graphql.Now()
+func receivePost(r *http.Request) ([]byte, *refusal) {
 	if refusal := checkContent(r.Header); refusal != nil {
 		return nil, refusal
 	}
-	body, refusal := readBody(r)
-	if refusal != nil {
-		return nil, refusal
-	}
+	return readBody(r)
+}
+
+func decodePost(r *http.Request, body []byte) (*graphql.RawParams, *refusal) {
 	var sent request
 	if !decode(body, &sent) {
 		return nil, badRequest(`The body is not a JSON object in UTF-8 such as {"query": "{ __typename }", "variables": {}}. Send one operation at a time.`)
 	}
-	params, refusal := sent.params(r)
-	if params != nil {
-		params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
-	}
-	return params, refusal
+	return sent.params(r)
 }
 
 func checkContent(header http.Header) *refusal {

@@ -1,10 +1,13 @@
 package transport
 
-import "net/http"
+import (
+	"net/http"
+
+	"jobgraph/graph/budget"
+)
 
 const (
 	codeBadRequest  = "BAD_REQUEST"
-	codeOverloaded  = "OVERLOADED"
 	internalMessage = "Internal server error. Try again; if it stays so, tell the operator of this server."
 )
 
@@ -39,7 +42,7 @@ var (
 		message: "A subscription needs a WebSocket (graphql-transport-ws), or POST with Accept: text/event-stream."}
 	tooLarge = refusal{status: http.StatusRequestEntityTooLarge, code: codeBadRequest,
 		message: "The body is larger than this server takes. Send less at a time."}
-	overloaded = refusal{http.StatusServiceUnavailable, codeOverloaded,
-		"This server has too many operations under way. Try again in a moment.",
-		[2]string{"Retry-After", "1"}}
 )
+
+// overloaded is one that is written as it is: it costs less than what it refuses.
+var overloaded = budget.Overloaded("This server has too many operations under way. Try again in a moment.")

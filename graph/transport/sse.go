@@ -61,11 +61,12 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	if !fromAllowedOrigin(w, r, t.AllowOrigin) {
 		return
 	}
-	read := readPost
-	if r.Method == http.MethodGet {
-		read = readGet
+	start := graphql.Now()
+	request, refusal := receive(r)
+	var params *graphql.RawParams
+	if refusal == nil {
+		params, refusal = decodeRequest(r, request, start)
 	}
-	params, refusal := read(r)
 	if refusal != nil {
 		answer{w, r, exec, mediaTypeJSON}.refuse(*refusal)
 		return
