@@ -9,8 +9,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"jobgraph/graph/logging"
 	"jobgraph/graph/serve"
+	"jobgraph/graph/serve/logging"
 )
 
 //go:generate go tool gqlgen generate

@@ -11,7 +11,7 @@ import (
 
 	"jobgraph/graph/errcode"
 	"jobgraph/graph/generated"
-	"jobgraph/graph/selected"
+	"jobgraph/graph/projection"
 	"jobgraph/upstream"
 )
 
@@ -57,7 +57,7 @@ func (representations) MutateOperationContext(_ context.Context, operation *grap
 		}
 		resolved, err := next(ctx, resolve)
 		if entities, ok := resolved.([]fedruntime.Entity); ok {
-			resolved = selected.Entities(ctx, entities)
+			resolved = projection.Entities(ctx, entities)
 		}
 		return resolved, err
 	}

@@ -11,19 +11,19 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"jobgraph/graph"
-	"jobgraph/graph/guard"
+	"jobgraph/graph/admission"
 )
 
 // A refused query by GET costs what it costs by POST: its text is not parsed once more,
 // least of all without the limits that refused it.
 func TestNewHandler_ARefusedGETIsParsedOnce(t *testing.T) {
-	limits := guard.DefaultLimits()
+	limits := admission.DefaultLimits()
 	limits.Tokens = 20_000
 	for name, c := range map[string]struct {
-		limits guard.Limits
+		limits admission.Limits
 		text   string
 	}{
-		"too many tokens":  {guard.DefaultLimits(), "{" + strings.Repeat(" a", 12_000) + "}"},
+		"too many tokens":  {admission.DefaultLimits(), "{" + strings.Repeat(" a", 12_000) + "}"},
 		"too many aliases": {limits, "{" + strings.Repeat(" a", 12_000) + "}"},
 	} {
 		t.Run(name, func(t *testing.T) {

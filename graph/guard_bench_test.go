@@ -14,9 +14,9 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"jobgraph/graph/admission"
+	"jobgraph/graph/admission/persisted"
 	"jobgraph/graph/generated"
-	"jobgraph/graph/guard"
-	"jobgraph/graph/persisted"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
 )
@@ -59,7 +59,7 @@ func served(source upstream.Source, guarded bool) http.Handler {
 	server.AddTransport(transport.HTTP{})
 	server.Use(extension.Introspection{})
 	if guarded {
-		gate := guard.New(schema.Schema(), guard.Options{Limits: guard.DefaultLimits()})
+		gate := admission.New(schema.Schema(), admission.Options{Limits: admission.DefaultLimits()})
 		server.Use(persisted.Automatic())
 		server.Use(gate)
 		server.SetQueryCache(gate)

@@ -13,21 +13,21 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"jobgraph/graph/admission"
+	"jobgraph/graph/admission/persisted"
 	"jobgraph/graph/budget"
 	"jobgraph/graph/errcode"
 	"jobgraph/graph/generated"
-	"jobgraph/graph/guard"
-	"jobgraph/graph/persisted"
 	"jobgraph/graph/responsecache"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
-	"jobgraph/upstream/watch"
+	"jobgraph/upstream/poll"
 )
 
 // Options are the GraphQL endpoint's settings; a zero field means its default.
 type Options struct {
-	// Limits bound one operation; zero: [guard.DefaultLimits].
-	Limits guard.Limits
+	// Limits bound one operation; zero: [admission.DefaultLimits].
+	Limits admission.Limits
 	// MaxBodyBytes bounds a request's body; 256 KiB.
 	MaxBodyBytes int64
 	// MaxInflight bounds the queries that are executed at the same time; 256.
@@ -56,7 +56,7 @@ type Options struct {
 	// [responsecache.InFlight] or [responsecache.Cached]; nil: nobody is told.
 	ObserveShared func(how string)
 	// Watches tell subscriptions of changes; nil: watches of the source, with their defaults.
-	Watches *watch.Watches
+	Watches *poll.Watches
 	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
 	Connections *transport.Connections
 	// MaxOperations bounds the operations under way on one WebSocket; 20.
@@ -71,7 +71,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	logger := cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	watches := opts.Watches
 	if watches == nil {
-		watches = watch.New(source, watch.Options{Logger: opts.Logger})
+		watches = poll.New(source, poll.Options{Logger: opts.Logger})
 	}
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{watches}, Schema: servedSchema()})
 	server := handler.New(schema)
@@ -94,8 +94,8 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	} else {
 		server.Use(persisted.Automatic())
 	}
-	gate := guard.New(schema.Schema(), guard.Options{
-		Limits:        cmp.Or(opts.Limits, guard.DefaultLimits()),
+	gate := admission.New(schema.Schema(), admission.Options{
+		Limits:        cmp.Or(opts.Limits, admission.DefaultLimits()),
 		Introspection: !opts.HideSchema,
 		SubgraphSDL:   opts.SubgraphSDL,
 		MaxInflight:   opts.MaxInflight,

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"jobgraph/graph"
-	"jobgraph/graph/guard"
+	"jobgraph/graph/admission"
 	"jobgraph/upstream/sandbox"
 )
 
@@ -43,7 +43,7 @@ func TestJobByIDSharesTheOperationsCalls(t *testing.T) {
 }
 
 func TestJobByIDCostsOneID(t *testing.T) {
-	limits := guard.DefaultLimits()
+	limits := admission.DefaultLimits()
 	limits.UpstreamCalls = 1
 	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
 	s.data(t, `{ jobById(id: "ab") { __typename } }`, nil)

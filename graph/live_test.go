@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
-	"jobgraph/graph/guard"
+	"jobgraph/graph/admission"
+	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport"
-	"jobgraph/graph/web"
 	"jobgraph/upstream"
-	watching "jobgraph/upstream/watch"
+	watching "jobgraph/upstream/poll"
 )
 
 const (
@@ -81,7 +81,7 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 	s.jobs.set(liveJob, upstream.StatusPending, "")
 	s.watches = watching.New(s.jobs, watching.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
 	s.connections = transport.NewConnections(transport.ConnectionOptions{Max: 10})
-	limits := guard.DefaultLimits()
+	limits := admission.DefaultLimits()
 	limits.IDs = 3
 	options := graph.Options{DefaultToken: liveToken, Watches: s.watches, Connections: s.connections, MaxOperations: 2, Limits: limits}
 	if change != nil {

@@ -2,9 +2,9 @@
 // operation -> resolver -> loader -> upstream client.
 package graph
 
-import "jobgraph/upstream/watch"
+import "jobgraph/upstream/poll"
 
 // Resolver is the root of the resolvers in *.resolvers.go.
 type Resolver struct {
-	watches *watch.Watches
+	watches *poll.Watches
 }

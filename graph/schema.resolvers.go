@@ -9,13 +9,13 @@ import (
 	"context"
 
 	"jobgraph/graph/generated"
-	"jobgraph/graph/selected"
+	"jobgraph/graph/projection"
 	"jobgraph/upstream"
 )
 
 func (r *queryResolver) Job(ctx context.Context, ids []string) ([]upstream.Result, error) {
 	results, err := loaderFrom(ctx).load(ctx, ids)
-	return selected.List(ctx, results), err
+	return projection.List(ctx, results), err
 }
 
 func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result, error) {
@@ -23,11 +23,11 @@ func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result
 	if err != nil {
 		return nil, err
 	}
-	return selected.One(ctx, results[0]), nil
+	return projection.One(ctx, results[0]), nil
 }
 
 func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {
-	states, err := r.watches.WatchAs(ctx, callerFrom(ctx).token, ids, selected.Events(ctx))
+	states, err := r.watches.WatchAs(ctx, callerFrom(ctx).token, ids, projection.Events(ctx))
 	return states, watchError(err)
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
-	"jobgraph/graph/admin"
+	"jobgraph/graph/serve/admin"
 	"jobgraph/upstream"
 	"jobgraph/upstream/faults"
 )

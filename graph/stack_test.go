@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
-	"jobgraph/graph/guard"
+	"jobgraph/graph/admission"
 	"jobgraph/upstream"
 	"jobgraph/upstream/sandbox"
 )
@@ -180,7 +180,7 @@ func TestNoIDsNoCalls(t *testing.T) {
 }
 
 func TestTooManyIDs(t *testing.T) {
-	limits := guard.DefaultLimits()
+	limits := admission.DefaultLimits()
 	limits.IDs = 2
 	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
 	got := s.query(t, wholeJob, ids("aa", "bb", "cc"))

@@ -10,7 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/errcode"
-	"jobgraph/upstream/watch"
+	"jobgraph/upstream/poll"
 )
 
 // singleRootField refuses subscriptions that pass validation and that gqlgen would fail on
@@ -42,7 +42,7 @@ func isSubscription(ctx context.Context) bool {
 
 // watchError tells that the process watches all the jobs that it may.
 func watchError(err error) error {
-	if errors.Is(err, watch.ErrTooMany) {
+	if errors.Is(err, poll.ErrTooMany) {
 		return &publicError{code: errcode.Overloaded,
 			message: "This server watches as many jobs as it can. Try again later, or ask with job(ids:)."}
 	}

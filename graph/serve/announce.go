@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 
-	"jobgraph/graph/settings"
+	"jobgraph/graph/serve/settings"
 	"jobgraph/upstream/sandbox"
 )
 

@@ -12,21 +12,21 @@ import (
 	"time"
 
 	"jobgraph/graph"
-	"jobgraph/graph/admin"
+	"jobgraph/graph/admission/persisted"
 	"jobgraph/graph/budget"
-	"jobgraph/graph/examples/page"
-	"jobgraph/graph/logging"
-	"jobgraph/graph/memory"
-	"jobgraph/graph/persisted"
 	"jobgraph/graph/playground"
-	"jobgraph/graph/settings"
+	"jobgraph/graph/serve/admin"
+	"jobgraph/graph/serve/logging"
+	"jobgraph/graph/serve/memory"
+	"jobgraph/graph/serve/page"
+	"jobgraph/graph/serve/settings"
+	"jobgraph/graph/serve/version"
+	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport"
-	"jobgraph/graph/version"
-	"jobgraph/graph/web"
 	"jobgraph/upstream"
+	"jobgraph/upstream/poll"
 	"jobgraph/upstream/sandbox"
 	"jobgraph/upstream/store"
-	"jobgraph/upstream/watch"
 )
 
 // facade is what the parts of one running facade are made of, and the parts so far.
@@ -70,7 +70,7 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	defer client.Close()
 	jobs := store.New(client, f.storeOptions())
 	defer jobs.Close()
-	watches := watch.New(jobs, watch.Options{
+	watches := poll.New(jobs, poll.Options{
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
 		MaxJobs:     c.MaxWatchedJobs,
@@ -156,7 +156,7 @@ func (f *facade) storeOptions() store.Options {
 	return opts
 }
 
-func (f *facade) graphQL(source upstream.Source, watches *watch.Watches, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
+func (f *facade) graphQL(source upstream.Source, watches *poll.Watches, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
 	return graph.NewHandler(source, graph.Options{
 		Limits:           f.Limits,
 		MaxBodyBytes:     f.MaxBodyBytes,

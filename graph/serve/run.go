@@ -10,10 +10,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"jobgraph/graph/licenses"
-	"jobgraph/graph/settings"
-	"jobgraph/graph/version"
-	"jobgraph/graph/web"
+	"jobgraph/graph/serve/licenses"
+	"jobgraph/graph/serve/settings"
+	"jobgraph/graph/serve/version"
+	"jobgraph/graph/serve/web"
 )
 
 type commands struct {

@@ -6,8 +6,8 @@ import (
 	"io"
 	"log/slog"
 
-	"jobgraph/graph/settings"
-	"jobgraph/graph/web"
+	"jobgraph/graph/serve/settings"
+	"jobgraph/graph/serve/web"
 	"jobgraph/upstream/sandbox"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"jobgraph/graph/program"
+	"jobgraph/graph/e2e/program"
 )
 
 const (

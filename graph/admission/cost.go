@@ -1,0 +1,56 @@
+package admission
+
+import (
+	"context"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/graph/errcode"
+)
+
+// checkCost checks one request of a known document: how long its lists are, and
+// what that comes to. It only counts: the variables' entries are not looked at.
+func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinition, m *operationMeasure, variables map[string]any) gqlerror.List {
+	calls, fields := 0, 0
+	for _, root := range m.roots {
+		length := g.sizes.of(root.name)
+		if root.list != nil {
+			length = listLength(root.list, variables, operation)
+			if refusal := g.checkLength(root.name, length); refusal != nil {
+				return refusal
+			}
+			calls = add(calls, length)
+			length = add(length, longTexts(root.list, variables, operation))
+		}
+		fields = add(fields, add(1, times(length, root.fields)))
+	}
+	switch {
+	case calls > g.limits.UpstreamCalls:
+		return tooComplex("The operation asks for %d jobs, %d are allowed. Ask in several operations.", calls, g.limits.UpstreamCalls)
+	case fields > g.limits.ResponseFields:
+		return tooComplex("The answer could have %d fields, %d are allowed. Ask for fewer jobs or fields at a time.", fields, g.limits.ResponseFields)
+	}
+	g.heavy.weigh(ctx, len(m.roots), add(fields, m.introspectionFields))
+	return nil
+}
+
+func (g *Guard) checkLength(field string, length int) gqlerror.List {
+	switch {
+	case field == "_entities" && length > g.limits.Representations:
+		return refused(errcode.BadUserInput, "%d representations were sent in one field, %d are allowed. Send them in several operations.", length, g.limits.Representations)
+	case field != "_entities" && length > g.limits.IDs:
+		return refused(errcode.BadUserInput, "%d ids were asked in one field, %d are allowed. Ask in several operations.", length, g.limits.IDs)
+	}
+	return nil
+}
+
+func tooComplex(format string, args ...any) gqlerror.List {
+	return refused(errcode.ComplexityLimitExceeded, format, args...)
+}
+
+// refused is the one error of an operation that is not run. Its text never holds
+// anything that the request brought.
+func refused(code, format string, args ...any) gqlerror.List {
+	return gqlerror.List{errcode.New(code, format, args...)}
+}

@@ -1,0 +1,242 @@
+package admission_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/program"
+)
+
+// TestShutServerHasNoFinding goes through the list of the tool graphql-cop.
+func TestShutServerHasNoFinding(t *testing.T) {
+	p := program.Start(t, "--introspection=false", "--playground=false")
+	refused := func(request func(string) *http.Request) func(*testing.T) {
+		return func(t *testing.T) {
+			answer := do(t, request(p.URL))
+			assert.NotEqual(t, 200, answer.status)
+			assert.NotEmpty(t, answer.errors, "%s", answer.body)
+			for _, finding := range []string{"Did you mean", `"data"`, "exception", "stacktrace", "goroutine", ".go:", "tracing"} {
+				assert.NotContains(t, string(answer.body), finding)
+			}
+			assertNoSchema(t, answer.body)
+		}
+	}
+	t.Run("suggestions for a field", refused(query("{ jo }")))
+	t.Run("suggestions for an argument", refused(query("{ job(id: 1) { __typename } }")))
+	t.Run("suggestions for a type", refused(query("{ job(ids: []) { ... on Jobb { id } } }")))
+	t.Run("suggestions for a directive", refused(query("{ __typename @skipp(if: true) }")))
+	t.Run("suggestions for a selection", refused(query("{ job }")))
+	t.Run("suggestions for a variable's type", refused(query("query ($a: I) { job(ids: $a) { status { a } } }")))
+	t.Run("a missing argument", refused(query("{ job { __typename } }")))
+	t.Run("a wrong value", refused(query("{ job(ids: {a: 1}) { __typename } }")))
+	t.Run("a wrong variable", refused(query("query ($ids: [ID!]!) { job(ids: $ids) { __typename } }", `{"ids": [{}]}`)))
+	t.Run("introspection", refused(query("{ __schema { types { name } } }")))
+	t.Run("introspection of a type", refused(query("{ a: __type(name: \"Query\") { name } }")))
+	t.Run("introspection in a fragment", refused(query("{ ...a } fragment a on Query { __schema { __typename } }")))
+	t.Run("introspection by GET", refused(get("{__schema{types{name}}}")))
+	t.Run("circular introspection", refused(query("{ __schema { types { fields { type { fields { type { name } } } } } } }")))
+	t.Run("the subgraph's schema", refused(query("{ _service { sdl } }")))
+	t.Run("a representation", refused(query("query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }", `{"r": [1]}`)))
+	t.Run("alias overloading", refused(query("{"+each(101, " alias%d: __typename")+"}")))
+	t.Run("array batching", refused(post(list(10, `{"query": "{ __typename }"}`), "Content-Type", asJSON)))
+	t.Run("directive overloading", refused(query("{ __typename"+strings.Repeat(" @aa", 10)+" }")))
+	t.Run("field duplication", refused(query("{"+strings.Repeat(" __typename", 500)+"}")))
+	t.Run("GET mutation", refused(get("mutation { __typename }")))
+	t.Run("form POST", refused(post("query=%7B__typename%7D", "Content-Type", "application/x-www-form-urlencoded")))
+	t.Run("unhandled errors", refused(query("qwerty { abc }")))
+	t.Run("unhandled errors in JSON", refused(post("{", "Content-Type", asJSON)))
+
+	t.Run("IDE", func(t *testing.T) {
+		for _, path := range []string{"/", "/graphiql", "/playground", "/console", "/altair", "/assets/", "/schema.graphqls"} {
+			answer := do(t, send(http.MethodGet, path, "", "Accept", "text/html")(p.URL))
+			assert.Equal(t, 404, answer.status, path)
+			assert.NotContains(t, strings.ToLower(string(answer.body)), "graphiql", path)
+		}
+		assert.NotContains(t, string(do(t, send(http.MethodGet, "/graphql", "", "Accept", "text/html")(p.URL)).body), "<html")
+	})
+	t.Run("tracing", func(t *testing.T) {
+		answer := do(t, post(`{"query": "{ __typename }"}`, "Content-Type", asJSON, "X-Apollo-Tracing", "1", "apollo-federation-include-trace", "ftv1")(p.URL))
+		assert.JSONEq(t, `{"data": {"__typename": "Query"}}`, string(answer.body))
+	})
+	t.Run("GET is for reading only", func(t *testing.T) {
+		answer := do(t, get("{__typename}")(p.URL))
+		assert.Equal(t, "nosniff", answer.header.Get("X-Content-Type-Options"))
+		assert.Equal(t, "same-origin", answer.header.Get("Cross-Origin-Resource-Policy"))
+		assert.Empty(t, answer.header.Get("Access-Control-Allow-Origin"))
+	})
+	t.Run("GET support", func(t *testing.T) {
+		closed := program.Start(t, "--get=false")
+		answer := do(t, get("{__typename}")(closed.URL))
+		assert.Equal(t, 405, answer.status)
+		assert.Equal(t, "POST", answer.header.Get("Allow"))
+	})
+}
+
+// assertNoSchema finds no name that only this schema has.
+func assertNoSchema(t *testing.T, body []byte) {
+	t.Helper()
+	schema, err := os.ReadFile("../../schema.graphqls")
+	require.NoError(t, err)
+	names := regexp.MustCompile(`(?m)^(?:type|enum|union|scalar) (\w+)|^  (\w+)[:(]`).FindAllStringSubmatch(string(schema), -1)
+	require.Greater(t, len(names), 30)
+	public := map[string]bool{"name": true, "type": true, "kind": true, "status": true, "value": true, "options": true, "Query": true, "JSON": true, "settings": true}
+	for _, found := range names {
+		name := found[1] + found[2]
+		if !public[name] { // words of English that an error may have as well
+			assert.NotRegexp(t, `\b`+name+`\b`, string(body))
+		}
+	}
+}
+
+func TestSchemaIsShownWhereItIsAllowed(t *testing.T) {
+	open := program.Start(t)
+	assert.Contains(t, string(do(t, query("{ __schema { types { name } } }")(open.URL)).body), "JobResult")
+	assert.Contains(t, do(t, query("{ jo }")(open.URL)).message(), `Did you mean "job"?`)
+	assert.Contains(t, string(do(t, query("{ _service { sdl } }")(open.URL)).body), "union JobResult")
+	assert.Equal(t, 200, do(t, send(http.MethodGet, "/schema.graphqls", "")(open.URL)).status)
+	assert.Equal(t, 200, do(t, send(http.MethodGet, "/", "")(open.URL)).status)
+
+	subgraph := program.Start(t, "--introspection=false", "--subgraph-sdl")
+	assert.Contains(t, string(do(t, query("{ _service { sdl } }")(subgraph.URL)).body), "union JobResult")
+	assert.NotEqual(t, 200, do(t, query("{ __schema { __typename } }")(subgraph.URL)).status)
+}
+
+func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
+	p := program.Start(t)
+	for name, request := range map[string]func(string) *http.Request{
+		"an answer":  query("{ __typename }"),
+		"a refusal":  post("{", "Content-Type", asJSON),
+		"playground": send(http.MethodGet, "/", ""),
+		"schema":     send(http.MethodGet, "/schema.graphqls", ""),
+		"health":     send(http.MethodGet, "/healthz", ""),
+		"readiness":  send(http.MethodGet, "/readyz", ""),
+		"no page":    send(http.MethodGet, "/nothing", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := do(t, request(p.URL)).header
+			assert.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
+			assert.Equal(t, "no-referrer", header.Get("Referrer-Policy"))
+			assert.Equal(t, "DENY", header.Get("X-Frame-Options"))
+			assert.Contains(t, header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
+			if strings.Contains(header.Get("Content-Type"), "json") {
+				assert.Equal(t, "private, no-store", header.Get("Cache-Control"))
+			}
+		})
+	}
+}
+
+func TestOtherOrigins(t *testing.T) {
+	const ours, other = "https://app.example.com", "https://evil.example.com"
+	from := func(t *testing.T, p *program.Program, method, origin string) http.Header {
+		request := send(method, "/graphql", `{"query": "{ __typename }"}`, "Content-Type", asJSON, "Origin", origin,
+			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type")
+		return do(t, request(p.URL)).header
+	}
+	for name, c := range map[string]struct {
+		args    []string
+		origin  string
+		allowed string
+	}{
+		"closed by default": {nil, ours, ""},
+		"an origin":         {[]string{"--cors-origin=https://a.example.com," + ours}, ours, ours},
+		"another origin":    {[]string{"--cors-origin=" + ours}, other, ""},
+		"null":              {[]string{"--cors-origin=" + ours}, "null", ""},
+		"any origin":        {[]string{"--cors-origin=*"}, other, "*"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := program.Start(t, c.args...)
+			for _, method := range []string{http.MethodPost, http.MethodOptions} {
+				header := from(t, p, method, c.origin)
+				assert.Equal(t, c.allowed, header.Get("Access-Control-Allow-Origin"), method)
+				assert.Empty(t, header.Get("Access-Control-Allow-Credentials"), method)
+			}
+		})
+	}
+}
+
+func TestOperationsInFlightAreBounded(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-release
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"JobId": "aa", "JobStatus": "Complete"}`))
+	}))
+	t.Cleanup(upstream.Close)
+	p := program.Start(t, "--max-inflight=1", "--upstream-url="+upstream.URL, "--upstream-token=aa")
+	first := make(chan answered)
+	go func() { first <- do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
+	<-asked
+
+	start := time.Now()
+	answer := do(t, query("{ __typename }")(p.URL))
+	t.Logf("refused in %v", time.Since(start))
+	assert.Equal(t, 503, answer.status)
+	assert.Equal(t, "1", answer.header.Get("Retry-After"))
+	assert.Equal(t, "OVERLOADED", answer.code())
+
+	close(release)
+	assert.Equal(t, 200, (<-first).status)
+	assert.Equal(t, 200, do(t, query("{ __typename }")(p.URL)).status)
+}
+
+// Under overload, what is cached is still answered, and a query that would have to be
+// executed is refused before it is read.
+func TestOverload_CachedResponsesNeedNoPermit(t *testing.T) {
+	asked, release := make(chan struct{}, 2), make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.URL.Query().Get("job_id")
+		if id == "aa" {
+			asked <- struct{}{}
+			<-release
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"JobId": %q, "JobStatus": "Complete", "ReturnDate": "2014-08-27T14:10:42"}`, id)
+	}))
+	t.Cleanup(upstream.Close)
+	p := program.Start(t, "--max-inflight=1", "--upstream-url="+upstream.URL, "--upstream-token=aa")
+	cached := query(`{ job(ids: ["bb"]) { ... on Job { id } } }`)
+	require.Equal(t, 200, do(t, cached(p.URL)).status)
+	first := make(chan answered)
+	go func() { first <- do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
+	<-asked
+	for range 5 {
+		answer := do(t, query(`{ job(ids: ["cc"]) { ... on Job { id } } }`)(p.URL))
+		assert.Equal(t, 503, answer.status)
+		assert.Equal(t, "1", answer.header.Get("Retry-After"))
+		assert.Equal(t, "OVERLOADED", answer.code())
+		answer = do(t, cached(p.URL))
+		assert.Equal(t, 200, answer.status)
+		assert.Contains(t, string(answer.body), `"id":"bb"`)
+	}
+	close(release)
+	assert.Equal(t, 200, (<-first).status)
+	assert.Equal(t, 200, do(t, query("{ __typename }")(p.URL)).status)
+}
+
+func TestWrongSettingsAreSaidInOneLine(t *testing.T) {
+	notJSON := filepath.Join(t.TempDir(), "manifest.json")
+	require.NoError(t, os.WriteFile(notJSON, []byte("[]"), 0o600))
+	for _, flag := range []string{"--max-tokens=0", "--max-depth=-1", "--max-aliases=0", "--max-root-fields=0", "--max-directives=0",
+		"--max-ids=0", "--max-representations=0", "--max-upstream-calls=0", "--max-response-fields=0", "--max-body-bytes=0",
+		"--max-inflight=0", "--cors-origin=example.com", "--cors-origin=https://example.com/",
+		"--cors-origin=https://*.example.com", "--cors-origin=https://a.example.com,*.example.com", "--cors-origin=ftp://example.com", "--cors-origin=https://user@example.com",
+		"--allowed-host=https://example.com", "--allowed-host=example.com:80", "--allowed-host=*.example.com",
+		"--trusted-documents=" + notJSON,
+		"--trusted-documents=/nothing.json", "--introspection=perhaps"} {
+		t.Run(flag, func(t *testing.T) {
+			name, _, _ := strings.Cut(flag, "=")
+			assert.Contains(t, program.Refuse(t, "--listen=127.0.0.1:0", "--admin-listen=", flag), name)
+		})
+	}
+}

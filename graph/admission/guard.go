@@ -1,0 +1,118 @@
+package admission
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"jobgraph/graph/errcode"
+)
+
+// maxDocumentBytes is about how much the remembered documents may keep together.
+const maxDocumentBytes = 32 << 20
+
+// maxParsing bounds the texts that are parsed and validated at the same time, each of
+// which may take megabytes. It needs the processor alone: more of them would be no faster.
+const maxParsing = 16
+
+// Options are what the guard lets through.
+type Options struct {
+	Limits Limits
+	// Introspection lets clients ask for the schema and be told "Did you mean".
+	Introspection bool
+	// SubgraphSDL answers a gateway's _service even where Introspection is false.
+	SubgraphSDL bool
+	// MaxInflight bounds the queries that are executed at the same time; and, but for at
+	// least 256, what they take together beyond one field at their top and a thousand in
+	// their answer; 256.
+	MaxInflight int
+}
+
+// Guard is a gqlgen extension and the executor's query cache in one: it reads and
+// checks each text itself, so that the executor finds it read. It must be both.
+type Guard struct {
+	limits                     Limits
+	introspection, subgraphSDL bool
+	schema                     *ast.Schema
+	sizes                      sizes
+	limiter                    *limiter
+	heavy                      heavy
+	parsing                    chan struct{} // one for each text that is being read
+	documents                  *otter.Cache[string, *document]
+}
+
+var (
+	_ graphql.HandlerExtension          = (*Guard)(nil)
+	_ graphql.OperationParameterMutator = (*Guard)(nil)
+	_ graphql.ResponseInterceptor       = (*Guard)(nil)
+	_ graphql.Cache[*ast.QueryDocument] = (*Guard)(nil)
+)
+
+// New returns the guard of a schema.
+func New(schema *ast.Schema, opts Options) *Guard {
+	return &Guard{
+		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
+		schema:  schema,
+		sizes:   newSizes(schema),
+		limiter: newLimiter(cmp.Or(opts.MaxInflight, 256)),
+		heavy:   newHeavy(max(opts.MaxInflight, 256)),
+		parsing: make(chan struct{}, maxParsing),
+		documents: otter.Must(&otter.Options[string, *document]{
+			MaximumWeight: maxDocumentBytes,
+			Executor:      func(work func()) { work() }, // no goroutine of its own
+			Weigher:       func(text string, d *document) uint32 { return d.weight(text) },
+		}),
+	}
+}
+
+// Overloaded says whether a query that has to be executed would be refused at once.
+func (g *Guard) Overloaded() bool { return g.limiter.overloaded() }
+
+// ExtensionName is gqlgen's.
+func (g *Guard) ExtensionName() string { return "Guard" }
+
+// Validate is gqlgen's; there is nothing to check.
+func (g *Guard) Validate(graphql.ExecutableSchema) error { return nil }
+
+// documentKey is where the text's document waits for the executor in the operation's stats.
+const documentKey = "guard.document"
+
+// MutateOperationParameters refuses what is not let through. It comes before the
+// executor parses, validates or coerces anything.
+func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+	read, failures := g.read(params.Query)
+	if read != nil {
+		// GET asks a refused operation for its kind: it need not be parsed again.
+		graphql.GetOperationContext(ctx).Doc = read.parsed
+	}
+	if len(failures) > 0 {
+		return first(ctx, failures)
+	}
+	operation := read.parsed.Operations.ForName(params.OperationName)
+	if operation == nil {
+		return refused(errcode.ValidationFailed, "The document has no operation of the name that was asked. Send operationName where it has several.")[0]
+	}
+	if failures := g.checkCost(ctx, operation, read.measure.operations[operation], params.Variables); len(failures) > 0 {
+		return failures[0]
+	}
+	graphql.GetOperationContext(ctx).Stats.SetExtension(documentKey, read)
+	return nil
+}
+
+// Get gives the executor the document that MutateOperationParameters has read for
+// this very operation.
+func (g *Guard) Get(ctx context.Context, _ string) (*ast.QueryDocument, bool) {
+	read, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(documentKey).(*document)
+	if !ok {
+		return nil, false
+	}
+	return read.parsed, true
+}
+
+// Add does nothing: the guard remembers documents with what it measured of them.
+func (g *Guard) Add(context.Context, string, *ast.QueryDocument) {}

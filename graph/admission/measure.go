@@ -1,0 +1,212 @@
+package admission
+
+import "github.com/vektah/gqlparser/v2/ast"
+
+// A measure is what one query text asks for, whatever its variables are.
+type measure struct {
+	aliases    int
+	directives int
+	// longestName is in bytes: an answer has a field's alias once for each entry.
+	longestName int
+	// introspects and asksSDL say whether the text asks for the schema.
+	introspects, asksSDL bool
+	// nodes is about how many nodes the document's tree has.
+	nodes      int
+	operations map[*ast.OperationDefinition]*operationMeasure
+}
+
+// An operationMeasure is what one of the text's operations asks for.
+type operationMeasure struct {
+	depth                                   int
+	introspectionDepth, introspectionFields int
+	roots                                   []root
+}
+
+// A root is one field at the top of an operation.
+type root struct {
+	name string
+	// list is the argument that says how many entries the field answers with; nil: one.
+	list *ast.Value
+	// fields is what one entry answers with.
+	fields int
+}
+
+// selectionMeasure is what a selection set holds, its fragments included.
+type selectionMeasure struct{ depth, fields int }
+
+// walker walks a document. Each fragment is measured once and remembered: a query
+// of fragments that spread each other twice would take for ever otherwise.
+type walker struct {
+	sizes     sizes
+	fragments map[string]*ast.FragmentDefinition
+	measured  map[string]selectionMeasure
+	total     measure
+}
+
+// measureDocument reads a document that is parsed but not validated: fragments may
+// be missing or go round in circles, which validation says better than a limit does.
+func measureDocument(document *ast.QueryDocument, sizes sizes) *measure {
+	w := &walker{
+		sizes:     sizes,
+		fragments: make(map[string]*ast.FragmentDefinition, len(document.Fragments)),
+		measured:  make(map[string]selectionMeasure, len(document.Fragments)),
+	}
+	for _, fragment := range document.Fragments {
+		if _, known := w.fragments[fragment.Name]; !known {
+			w.fragments[fragment.Name] = fragment
+		}
+	}
+	w.total.operations = make(map[*ast.OperationDefinition]*operationMeasure, len(document.Operations))
+	for _, fragment := range document.Fragments {
+		w.name(fragment.Name)
+		w.name(fragment.TypeCondition)
+		w.count(fragment.SelectionSet, fragment.Directives)
+	}
+	for _, operation := range document.Operations {
+		w.count(operation.SelectionSet, operation.Directives)
+		for _, variable := range operation.VariableDefinitions {
+			w.total.directives += len(variable.Directives)
+			w.name(variable.Variable)
+			w.name(variable.Type.Name())
+			w.value(variable.DefaultValue)
+		}
+		measured := &operationMeasure{}
+		w.roots(measured, operation.SelectionSet, map[string]int{}, map[string]bool{})
+		w.total.operations[operation] = measured
+	}
+	return &w.total
+}
+
+// count counts what is written in a text, each place once.
+func (w *walker) count(set ast.SelectionSet, directives ast.DirectiveList) {
+	w.total.directives += len(directives)
+	w.total.nodes += len(set) + len(directives)
+	for _, directive := range directives {
+		w.name(directive.Name)
+	}
+	var seen map[string]bool
+	if len(set) > 1 {
+		seen = make(map[string]bool, len(set))
+	}
+	for _, selection := range set {
+		switch selection := selection.(type) {
+		case *ast.Field:
+			w.name(selection.Alias)
+			w.name(selection.Name)
+			// A field that is asked again costs validation as much as an alias does.
+			if selection.Alias != selection.Name || seen[selection.Alias] {
+				w.total.aliases++
+			} else if seen != nil {
+				seen[selection.Alias] = true
+			}
+			switch selection.Name {
+			case "__schema", "__type":
+				w.total.introspects = true
+			case "_service":
+				w.total.asksSDL = true
+			}
+			for _, argument := range selection.Arguments {
+				w.name(argument.Name)
+				w.value(argument.Value)
+			}
+			w.count(selection.SelectionSet, selection.Directives)
+		case *ast.InlineFragment:
+			w.name(selection.TypeCondition)
+			w.count(selection.SelectionSet, selection.Directives)
+		case *ast.FragmentSpread:
+			w.name(selection.Name)
+			w.count(nil, selection.Directives)
+		}
+	}
+}
+
+func (w *walker) name(name string) { w.total.longestName = max(w.total.longestName, len(name)) }
+
+func (w *walker) value(value *ast.Value) {
+	if value == nil {
+		return
+	}
+	w.total.nodes++
+	if value.Kind == ast.EnumValue || value.Kind == ast.Variable {
+		w.name(value.Raw)
+	}
+	for _, child := range value.Children {
+		w.name(child.Name)
+		w.value(child.Value)
+	}
+}
+
+// roots collects an operation's top as execution does: through fragments, each
+// fragment once, fields with the same key together.
+func (w *walker) roots(into *operationMeasure, set ast.SelectionSet, at map[string]int, visited map[string]bool) {
+	for _, selection := range set {
+		switch selection := selection.(type) {
+		case *ast.Field:
+			w.root(into, selection, at)
+		case *ast.InlineFragment:
+			w.roots(into, selection.SelectionSet, at, visited)
+		case *ast.FragmentSpread:
+			fragment := w.fragments[selection.Name]
+			if fragment != nil && !visited[selection.Name] {
+				visited[selection.Name] = true
+				w.roots(into, fragment.SelectionSet, at, visited)
+			}
+		}
+	}
+}
+
+func (w *walker) root(into *operationMeasure, field *ast.Field, at map[string]int) {
+	below := w.selection(field.SelectionSet)
+	if field.Name == "__schema" || field.Name == "__type" {
+		into.introspectionFields = add(into.introspectionFields, below.fields)
+		into.introspectionDepth = max(into.introspectionDepth, add(below.depth, 1))
+	} else {
+		into.depth = max(into.depth, add(below.depth, 1))
+	}
+	if i, known := at[field.Alias]; known {
+		into.roots[i].fields = add(into.roots[i].fields, below.fields)
+		return
+	}
+	at[field.Alias] = len(into.roots)
+	measured := root{name: field.Name, fields: below.fields}
+	if name, ok := sized[field.Name]; ok {
+		if argument := field.Arguments.ForName(name); argument != nil {
+			measured.list = argument.Value
+		}
+	}
+	into.roots = append(into.roots, measured)
+}
+
+func (w *walker) selection(set ast.SelectionSet) selectionMeasure {
+	var all selectionMeasure
+	for _, selection := range set {
+		var one selectionMeasure
+		switch selection := selection.(type) {
+		case *ast.Field:
+			one = w.selection(selection.SelectionSet)
+			one.depth = add(one.depth, 1)
+			one.fields = add(keyWeight(selection.Alias), times(w.sizes.of(selection.Name), one.fields))
+		case *ast.InlineFragment:
+			one = w.selection(selection.SelectionSet)
+		case *ast.FragmentSpread:
+			one = w.fragment(selection.Name)
+		}
+		all.depth = max(all.depth, one.depth)
+		all.fields = add(all.fields, one.fields)
+	}
+	return all
+}
+
+func (w *walker) fragment(name string) selectionMeasure {
+	if known, ok := w.measured[name]; ok {
+		return known
+	}
+	fragment := w.fragments[name]
+	if fragment == nil {
+		return selectionMeasure{}
+	}
+	w.measured[name] = selectionMeasure{} // a circle ends here
+	measured := w.selection(fragment.SelectionSet)
+	w.measured[name] = measured
+	return measured
+}

@@ -1,0 +1,155 @@
+package admission
+
+import (
+	"encoding/json"
+	"math"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// sized are the fields whose list is as long as an argument: the argument's name.
+// Each entry of that list can cause one call of the job API.
+var sized = map[string]string{
+	"job":        "ids",
+	"jobById":    "id",
+	"jobUpdated": "ids",
+	"_entities":  "representations",
+}
+
+// assumedLength is how long a list is taken to be whose length nobody knows
+// before the job has been fetched: a job's return targets and options.
+const assumedLength = 5
+
+// sizes tells how long a field's list is taken to be.
+type sizes map[string]int
+
+// newSizes knows the lists of introspection from the schema itself: they are as
+// long as the schema's own on average, and __schema's whole.
+func newSizes(schema *ast.Schema) sizes {
+	fields, arguments, values := 0, 0, 0
+	for _, definition := range schema.Types {
+		fields += len(definition.Fields)
+		values += len(definition.EnumValues)
+		for _, field := range definition.Fields {
+			arguments += len(field.Arguments)
+		}
+	}
+	types := len(schema.Types)
+	return sizes{
+		"types":         types,
+		"directives":    len(schema.Directives),
+		"fields":        average(fields, types),
+		"enumValues":    average(values, types),
+		"args":          average(arguments, fields),
+		"inputFields":   1,
+		"interfaces":    1,
+		"possibleTypes": 1,
+		"returnTargets": assumedLength,
+		"options":       assumedLength,
+	}
+}
+
+func (s sizes) of(field string) int { return max(1, s[field]) }
+
+// average is rounded up.
+func average(sum, count int) int { return (sum + count - 1) / max(1, count) }
+
+// listLength is how many entries an argument brings, before anything is coerced.
+func listLength(value *ast.Value, variables map[string]any, operation *ast.OperationDefinition) int {
+	if value == nil {
+		return 0
+	}
+	switch value.Kind {
+	case ast.Variable:
+		given, ok := variables[value.Raw]
+		if !ok {
+			definition := operation.VariableDefinitions.ForName(value.Raw)
+			if definition == nil || definition.DefaultValue == nil || definition.DefaultValue.Kind == ast.Variable {
+				return 0
+			}
+			return listLength(definition.DefaultValue, nil, operation)
+		}
+		switch given := given.(type) {
+		case nil:
+			return 0
+		case []any:
+			return len(given)
+		default: // coerced to a list of one
+			return 1
+		}
+	case ast.ListValue:
+		return len(value.Children)
+	case ast.NullValue:
+		return 0
+	default:
+		return 1
+	}
+}
+
+// nameUnit is how many bytes of a field's key count as one field more, and textUnit how
+// many of an id count as one entry more: an answer repeats the keys in each entry, and
+// the ids that were asked in each field that tells them. No name of the schema and no
+// id of the job API is as long.
+const (
+	nameUnit = 32
+	textUnit = 64
+)
+
+// keyWeight is how many fields one counts for by what its key has of the answer.
+func keyWeight(key string) int { return 1 + len(key)/nameUnit }
+
+// longTexts is how many entries more the ids count for. Their number is checked already.
+func longTexts(value *ast.Value, variables map[string]any, operation *ast.OperationDefinition) int {
+	if value == nil {
+		return 0
+	}
+	more := 0
+	switch value.Kind {
+	case ast.Variable:
+		if given, ok := variables[value.Raw]; ok {
+			return longGiven(given)
+		}
+		if definition := operation.VariableDefinitions.ForName(value.Raw); definition != nil {
+			return longTexts(definition.DefaultValue, nil, &ast.OperationDefinition{})
+		}
+	case ast.ListValue:
+		for _, child := range value.Children {
+			more = add(more, longTexts(child.Value, variables, operation))
+		}
+	default:
+		more = len(value.Raw) / textUnit
+	}
+	return more
+}
+
+func longGiven(given any) int {
+	more := 0
+	switch given := given.(type) {
+	case string:
+		more = len(given) / textUnit
+	case json.Number:
+		more = len(given) / textUnit
+	case []any:
+		for _, entry := range given {
+			if _, nested := entry.([]any); !nested {
+				more = add(more, longGiven(entry))
+			}
+		}
+	}
+	return more
+}
+
+// add and times stop at the largest number instead of going round.
+func add(a, b int) int {
+	if a > math.MaxInt-b {
+		return math.MaxInt
+	}
+	return a + b
+}
+
+func times(a, b int) int {
+	if a != 0 && b > math.MaxInt/a {
+		return math.MaxInt
+	}
+	return a * b
+}

@@ -1,0 +1,92 @@
+package examples_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/sandbox"
+)
+
+// clientOutput is what each JavaScript client prints of what it read.
+type clientOutput struct {
+	Jobs []struct {
+		Typename string `json:"__typename"`
+		ID       string
+		Name     string
+		Status   string
+		JobID    string
+		Type     string
+		// Retryable is nil where the answer is a job.
+		Retryable *bool
+	}
+	One    struct{ Name string }
+	Cached []string
+	Stored struct{ Name, DueDate string }
+}
+
+func TestTypeScriptClients(t *testing.T) {
+	needsNode(t)
+	server := program.Start(t)
+	t.Setenv("SCHEMA", server.URL+"/schema.graphqls")
+	run(t, "node_modules/.bin/graphql-codegen", "--config", "clients/codegen.ts")
+	run(t, "node_modules/.bin/tsc", "--project", "clients")
+	t.Run("Apollo Client", func(t *testing.T) {
+		output := runClient(t, "clients/build/apollo.js", server.URL)
+		assert.Equal(t, "example_job", output.One.Name, "from the cache alone")
+		assert.Contains(t, output.Cached, "Job:"+sandbox.DocumentedJobID)
+	})
+	t.Run("urql", func(t *testing.T) {
+		output := runClient(t, "clients/build/urql.js", server.URL)
+		assert.Equal(t, "example_job", output.One.Name)
+	})
+}
+
+func TestRelay(t *testing.T) {
+	needsNode(t)
+	server := program.Start(t)
+	schema := get(t, server.URL+"/schema.graphqls")
+	require.NoError(t, os.WriteFile("clients/relay/schema.graphql", schema, 0o600))
+	runIn(t, "clients/relay", "npx", "relay-compiler")
+	runIn(t, "clients/relay", "npx", "babel", "jobs.js", "--out-file", "built.js")
+	output := runClient(t, "clients/relay/built.js", server.URL)
+	assert.Equal(t, "example_job", output.Stored.Name)
+	assert.NotEmpty(t, output.Stored.DueDate, "the refetch brought a field that the list had not")
+}
+
+// runClient runs a client that asks for the documented job and one that does not exist.
+func runClient(t *testing.T, script, server string) clientOutput {
+	t.Helper()
+	var output clientOutput
+	require.NoError(t, json.Unmarshal([]byte(run(t, "node", script, server+"/graphql")), &output))
+	require.Len(t, output.Jobs, 2)
+	job, failed := output.Jobs[0], output.Jobs[1]
+	assert.Equal(t, "Job", job.Typename)
+	assert.Equal(t, "example_job", job.Name)
+	assert.Equal(t, "COMPLETE", job.Status)
+	assert.Nil(t, job.Retryable)
+	assert.Equal(t, "ApiError", failed.Typename)
+	assert.Equal(t, missingJob, failed.JobID)
+	assert.Equal(t, "ITEM_NOT_FOUND", failed.Type)
+	assert.Equal(t, false, *failed.Retryable)
+	return output
+}
+
+// The Go client is a module of its own, so that its generator is no dependency of JobGraph.
+func TestGenqlient(t *testing.T) {
+	server := program.Start(t)
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("clients/go")))
+	schema := get(t, server.URL+"/schema.graphqls")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "schema.graphqls"), schema, 0o600))
+	runIn(t, dir, "go", "tool", "genqlient")
+	runIn(t, dir, "go", "vet", ".")
+	output := runIn(t, dir, "go", "run", ".", server.URL+"/graphql")
+	assert.Equal(t, "example_job true 2014-08-29 14:00:06.472706 +0000 UTC\n"+
+		missingJob+" ITEM_NOT_FOUND false\n", output)
+}

@@ -1,0 +1,214 @@
+package examples_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/sandbox"
+)
+
+// referencedJobs are 25 ids: the sandbox's, copies of one of them, one that does
+// not exist and one that is refused.
+func referencedJobs() []string {
+	ids := []string{missingJob, refusedJob}
+	for _, job := range sandbox.Jobs() {
+		if job.ID != sandbox.ExampleRequestJobID { // its body is another job's
+			ids = append(ids, job.ID)
+		}
+	}
+	for n := 0; len(ids) < 25; n++ {
+		ids = append(ids, fmt.Sprintf("%s%04d", copyPrefix, n))
+	}
+	return ids
+}
+
+type composed struct {
+	upstream   *counted
+	dir        string
+	jobs       string
+	projects   string
+	supergraph string
+}
+
+// compose starts both subgraphs and composes them as the README says.
+func compose(t *testing.T) *composed {
+	t.Helper()
+	needsNode(t)
+	c := &composed{upstream: newCounted(t), dir: t.TempDir()}
+	c.jobs = program.Start(t, "--upstream-url", c.upstream.URL, "--poll-interval", "100ms", "--poll-max", "100ms").URL + "/graphql"
+	c.projects = start(t, `^ready (.*)$`, "node", "federation/projects.js", "--port", "0", "--jobs", strings.Join(referencedJobs(), ","))
+	c.supergraph = filepath.Join(c.dir, "supergraph.graphql")
+	sdl := run(t, "node", "federation/compose.js", "jobs="+c.jobs, "projects="+c.projects)
+	require.NoError(t, os.WriteFile(c.supergraph, []byte(sdl), 0o600))
+	return c
+}
+
+func TestFederation(t *testing.T) {
+	c := compose(t)
+	t.Run("wgc composes", func(t *testing.T) {
+		config, err := os.ReadFile("federation/graph.yaml")
+		require.NoError(t, err)
+		own := strings.NewReplacer("http://localhost:8080/graphql", c.jobs, "http://localhost:4001/", c.projects)
+		input, output := filepath.Join(c.dir, "graph.yaml"), filepath.Join(c.dir, "router.json")
+		require.NoError(t, os.WriteFile(input, []byte(own.Replace(string(config))), 0o600))
+		said := run(t, "node_modules/.bin/wgc", "router", "compose", "--input", input, "--out", output)
+		assert.NotContains(t, strings.ToLower(said), "warning")
+		router, err := os.ReadFile(output)
+		require.NoError(t, err)
+		assert.Contains(t, string(router), c.jobs)
+	})
+	t.Run("each federation version composes", func(t *testing.T) {
+		said := run(t, "node", "federation/versions.js", c.jobs)
+		assert.Contains(t, said, "v2.0 composes")
+		assert.Contains(t, said, "v2.11 composes")
+	})
+	t.Run("Apollo's gateway", func(t *testing.T) {
+		url := start(t, `^ready (.*)$`, "node", "federation/apollo-gateway.js", c.supergraph, "--port", "0")
+		for _, failed := range c.askProjects(t, url, apolloCanary).Errors {
+			require.Len(t, failed.Path, 4, "%v", failed)
+			assert.Equal(t, refusedJob, jobAt(failed.Path[1], failed.Path[3]), "%v", failed.Path)
+			assert.Equal(t, "ACCOUNT_UNPRIVILEGED", failed.Extensions.Code)
+			assert.Equal(t, "Not for this account.", failed.Message)
+		}
+	})
+	t.Run("Hive's gateway", func(t *testing.T) {
+		url := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", c.supergraph,
+			"--config-path", "federation/gateway.config.js", "--host", "127.0.0.1", "--port", freePort(t))
+		// Hive leaves the job's index out of the path, and it also reports that a
+		// missing job has no status, which Apollo's gateway keeps to itself.
+		for _, failed := range c.askProjects(t, url+"/graphql", hiveCanary).Errors {
+			if failed.Extensions.Code == "INTERNAL_SERVER_ERROR" {
+				assert.Equal(t, missingJob, jobAt(failed.Path[1], failed.Path[3]), "%v", failed.Path)
+				continue
+			}
+			assert.Contains(t, jobsOf(failed.Path[1]), refusedJob, "%v", failed.Path)
+			assert.Equal(t, "ACCOUNT_UNPRIVILEGED", failed.Extensions.Code)
+			assert.Equal(t, "Not for this account.", failed.Message)
+		}
+		c.followJob(t, url+"/graphql")
+	})
+}
+
+type projectsAnswer struct {
+	Data struct {
+		Projects []struct {
+			Jobs []*struct{ ID, Name, Status string }
+		}
+	}
+	Errors []struct {
+		Message    string
+		Path       []any
+		Extensions struct{ Code string }
+	}
+}
+
+// askProjects asks for 200 references to 25 jobs: each is fetched once, all that
+// can be served are, and the two that cannot be had are null.
+func (c *composed) askProjects(t *testing.T, gateway, token string) projectsAnswer {
+	t.Helper()
+	c.upstream.reset()
+	answer := ask(t, gateway, token, `{"query": "{ projects { title jobs { id name status } } }"}`)
+	require.NotEmpty(t, answer.Errors)
+	ids := referencedJobs()
+	require.Len(t, answer.Data.Projects, 20)
+	for n, project := range answer.Data.Projects {
+		require.Len(t, project.Jobs, 10)
+		for k, job := range project.Jobs {
+			switch id := jobAt(float64(n), float64(k)); {
+			case id == missingJob || id == refusedJob:
+				assert.Nil(t, job, "projects.%d.jobs.%d", n, k)
+			case assert.NotNil(t, job, "projects.%d.jobs.%d", n, k):
+				assert.Equal(t, id, job.ID)
+				assert.NotEmpty(t, job.Status)
+				if strings.HasPrefix(id, copyPrefix) {
+					assert.Equal(t, nameOf(id), job.Name)
+				}
+			}
+		}
+	}
+	c.assertCalls(t, ids, token)
+	return answer
+}
+
+// jobAt is the id of a project's job; the numbers are as they stand in an error's path.
+func jobAt(project, job any) string {
+	return jobsOf(project)[int(job.(float64))]
+}
+
+func jobsOf(project any) []string {
+	ids, own := referencedJobs(), []string{}
+	for k := range 10 {
+		own = append(own, ids[(10*int(project.(float64))+k)%len(ids)])
+	}
+	return own
+}
+
+// followJob subscribes through the gateway, and sees a job's state and its next one.
+func (c *composed) followJob(t *testing.T, gateway string) {
+	t.Helper()
+	c.upstream.reset()
+	response := post(t, gateway, hiveCanary, `{"query": "subscription { jobUpdated(ids: [\"30000000000000000000000000000001\"]) { ... on Job { status } } }"}`,
+		"Accept", "text/event-stream")
+	defer response.Body.Close()
+	events := bufio.NewScanner(response.Body)
+	for _, want := range []string{"AUTHORIZING", "PENDING"} {
+		for events.Scan() && !strings.HasPrefix(events.Text(), "data: {") {
+		}
+		assert.Equal(t, `data: {"data":{"jobUpdated":{"status":"`+want+`"}}}`, events.Text())
+		c.upstream.passed.Add(int64(5 * time.Second))
+	}
+	c.upstream.mutex.Lock()
+	defer c.upstream.mutex.Unlock()
+	assert.Len(t, c.upstream.tokens, 1)
+	assert.Contains(t, c.upstream.tokens, hiveCanary)
+}
+
+// assertCalls holds that each job was asked for once, with the caller's token.
+func (c *composed) assertCalls(t *testing.T, ids []string, token string) {
+	t.Helper()
+	c.upstream.mutex.Lock()
+	defer c.upstream.mutex.Unlock()
+	want := map[string]int{}
+	for _, id := range ids {
+		want[id] = 1
+	}
+	assert.Len(t, want, 25)
+	assert.Equal(t, want, c.upstream.calls, "calls for each job")
+	assert.Equal(t, map[string]int{token: 25}, c.upstream.tokens, "tokens")
+}
+
+func ask(t *testing.T, address, token, request string) projectsAnswer {
+	t.Helper()
+	var answer projectsAnswer
+	require.NoError(t, json.Unmarshal(body(t, post(t, address, token, request)), &answer))
+	return answer
+}
+
+// post sends a query as a gateway's caller with a token.
+func post(t *testing.T, address, token, request string, headers ...string) *http.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(request))
+	require.NoError(t, err)
+	post.Header.Set("Content-Type", "application/json")
+	post.Header.Set("Authorization", "Bearer "+token)
+	for i := 0; i < len(headers); i += 2 {
+		post.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(post)
+	require.NoError(t, err)
+	return response
+}

@@ -1,0 +1,96 @@
+package load_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"jobgraph/graph"
+	"jobgraph/graph/e2e/load"
+	"jobgraph/graph/serve/web"
+	"jobgraph/upstream"
+	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/store"
+)
+
+// BenchmarkServer compares whole operations over HTTP, in one run and in turns, with
+// handlers that do the same without GraphQL. All share one process here, the sandbox
+// and the clients too: TestLoad measures the built program by itself. The metrics are how
+// many operations are answered in the time of one of the other handler's, and the
+// objects that one makes, those of the sandbox and of the clients among them.
+func BenchmarkServer(b *testing.B) {
+	api := httptest.NewServer(sandbox.New(sandbox.Options{}))
+	defer api.Close()
+	client, err := upstream.New(api.URL, upstream.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	kept := store.New(client, store.Options{SettledTTL: time.Minute, ActiveTTL: time.Second})
+	defer kept.Close()
+	bare := httptest.NewServer(load.Bare(api.URL, sandbox.Token))
+	defer bare.Close()
+	cold, hot := benchServer(b, client), benchServer(b, kept)
+	for _, q := range load.Questions() {
+		b.Run(q.Name, func(b *testing.B) {
+			inTurns(b, q, cold, load.Target{URL: bare.URL + "/", Bare: true}, "bare")
+		})
+	}
+	for _, q := range []load.Question{load.List(1, 1).Kept(), load.List(10, 10).Kept()} {
+		b.Run(q.Name, func(b *testing.B) {
+			fixed := httptest.NewServer(load.Fixed(load.Once(b, hot, q)))
+			defer fixed.Close()
+			inTurns(b, q, hot, load.Target{URL: fixed.URL + "/"}, "fixed")
+		})
+	}
+}
+
+// benchServer is the public address as the program has it, access log included.
+func benchServer(b *testing.B, source upstream.Source) load.Target {
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	server := httptest.NewServer(web.New(web.Options{
+		GraphQL:   graph.NewHandler(source, graph.Options{DefaultToken: sandbox.Token, Logger: logger}),
+		Readiness: &web.Readiness{},
+		Logger:    logger,
+	}))
+	b.Cleanup(server.Close)
+	b.Cleanup(http.DefaultClient.CloseIdleConnections)
+	return load.Target{URL: server.URL + "/graphql"}
+}
+
+func inTurns(b *testing.B, q load.Question, ours, theirs load.Target, other string) {
+	var us, them turn
+	for b.Loop() {
+		us.take(b, q, ours)
+		them.take(b, q, theirs)
+	}
+	b.ReportMetric(0, "ns/op") // of no meaning: a turn takes its time
+	b.ReportMetric(us.PerSecond()/them.PerSecond(), "of-"+other)
+	b.ReportMetric(us.allocations/float64(us.Requests), "allocs/request")
+	b.ReportMetric(them.allocations/float64(them.Requests), other+"-allocs/request")
+}
+
+type turn struct {
+	load.Result
+	allocations float64
+}
+
+func (t *turn) take(b *testing.B, q load.Question, target load.Target) {
+	before := allocations()
+	result, err := load.Run(target, q, 4, 20*time.Millisecond)
+	if err != nil {
+		b.Fatal(err)
+	}
+	t.allocations += allocations() - before
+	t.Add(result)
+}
+
+func allocations() float64 {
+	count := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}}
+	metrics.Read(count)
+	return float64(count[0].Value.Uint64())
+}

@@ -1,0 +1,165 @@
+package program_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/program"
+)
+
+// What a hostile client may cost, see SECURITY.md.
+const (
+	maxHostileRSS        = 192 << 20
+	maxHostileGoroutines = 300
+	// maxNeighbourWait is for one in ten askers at most, where the machine is the test's
+	// own, which JOBGRAPH_BENCH says; maxBusyWait is where other tests run beside it. What
+	// was measured is logged.
+	maxNeighbourWait = 200 * time.Millisecond
+	maxBusyWait      = 5 * time.Second
+)
+
+// hostile runs an attack on the program and requires that it costs no more than a
+// hostile client may, and that another caller is answered all the while. The attack
+// is bounded by itself; everything that it opened is closed when it returns.
+func hostile(t *testing.T, p *program.Program, attack func(ctx context.Context)) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
+		t.Skip("memory is measured by /proc")
+	}
+	askNeighbour(t, p) // what is made once is made
+	atRest := goroutines(t, p)
+	require.NoError(t, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.PID()), []byte("5"), 0)) // VmHWM is VmRSS now
+	before := memoryOf(t, p, "VmRSS")
+
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	var observers sync.WaitGroup
+	var waits []time.Duration
+	most := 0
+	observers.Go(func() {
+		for ; ctx.Err() == nil; pause(ctx, 20*time.Millisecond) {
+			waits = append(waits, askNeighbour(t, p))
+		}
+	})
+	observers.Go(func() {
+		for ; ctx.Err() == nil; pause(ctx, 100*time.Millisecond) {
+			most = max(most, goroutines(t, p))
+		}
+	})
+	attack(ctx)
+	stop()
+	observers.Wait()
+
+	peak := memoryOf(t, p, "VmHWM")
+	slices.Sort(waits)
+	require.NotEmpty(t, waits)
+	t.Logf("RSS %d MB, at rest %d MB; %d goroutines, at rest %d; jobById of %d other callers: half within %s, nine in ten %s, all %s",
+		peak>>20, before>>20, most, atRest, len(waits), waits[len(waits)/2], waits[len(waits)*9/10], waits[len(waits)-1])
+	assert.Less(t, peak, maxHostileRSS, "peak RSS")
+	assert.Less(t, most-atRest, maxHostileGoroutines, "goroutines more than at rest")
+	longest := maxBusyWait
+	if os.Getenv("JOBGRAPH_BENCH") != "" {
+		longest = maxNeighbourWait
+	}
+	assert.Less(t, waits[len(waits)*9/10], longest, "another caller's wait")
+	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Patience, 100*time.Millisecond, "goroutines stay")
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// askNeighbour asks for one job over a connection of its own.
+func askNeighbour(t *testing.T, p *program.Program) time.Duration {
+	began := time.Now()
+	client := http.Client{Timeout: program.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Post(p.URL+"/graphql", "application/json", strings.NewReader(
+		`{"query": "{ jobById(id: \"00000000000000000000000000000abc\") { __typename } }"}`))
+	if !assert.NoError(t, err, "another caller") {
+		return time.Since(began)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	assert.NoError(t, err, "another caller")
+	assert.Equal(t, http.StatusOK, response.StatusCode, "another caller")
+	assert.Contains(t, string(answer), `{"data":{"jobById":{"__typename":`, "another caller")
+	return time.Since(began)
+}
+
+func goroutines(t *testing.T, p *program.Program) int { return gauge(t, p, "go_goroutines") }
+
+// gauge is the value of one of the program's metrics that has no labels.
+func gauge(t *testing.T, p *program.Program, name string) int {
+	response, err := http.Get(p.AdminURL + "/metrics")
+	if !assert.NoError(t, err) {
+		return 0
+	}
+	defer response.Body.Close()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			value, err := strconv.ParseFloat(text, 64)
+			assert.NoError(t, err)
+			return int(value)
+		}
+	}
+	t.Errorf("no metric %s", name)
+	return 0
+}
+
+// memoryOf is a line of /proc/PID/status, in bytes.
+func memoryOf(t *testing.T, p *program.Program, name string) int {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(status), name+":")
+	require.True(t, found, name)
+	kilobytes, err := strconv.Atoi(strings.Fields(after)[0])
+	require.NoError(t, err)
+	return kilobytes << 10
+}
+
+// deaf sends a request over a connection of its own, whose answer is not read.
+func deaf(ctx context.Context, t *testing.T, p *program.Program, request string) net.Conn {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(p.URL, "http://"))
+	if !assert.NoError(t, err) {
+		return nil
+	}
+	assert.NoError(t, connection.(*net.TCPConn).SetReadBuffer(4<<10)) // the kernel reads little for us
+	_, _ = io.WriteString(connection, request)                        // the program may have closed it
+	return connection
+}
+
+// post is a whole request.
+func post(p *program.Program, body string) string {
+	return fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		strings.TrimPrefix(p.URL, "http://"), len(body), body)
+}
+
+// TestManySilentConnections is a client that does nothing to wait for.
+func TestManySilentConnections(t *testing.T) {
+	p := program.Spawn(t)
+	hostile(t, p, func(ctx context.Context) {
+		for range 150 {
+			if connection := deaf(ctx, t, p, post(p, `{"query": "{ __typename }"}`)); connection != nil {
+				defer connection.Close()
+			}
+		}
+		pause(ctx, time.Second)
+	})
+}

@@ -1,0 +1,42 @@
+package program_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/sandbox"
+)
+
+// --version, the User-Agent and the metric name the same build.
+func TestVersion_IsToldEverywhere(t *testing.T) {
+	output, err := program.Command(t, "--version").Output()
+	require.NoError(t, err)
+	told := regexp.MustCompile(`^jobgraph (\S+) \(commit (\S+), go1\S+\)\n$`).FindStringSubmatch(string(output))
+	require.NotNil(t, told, "%q", output)
+	for _, command := range []string{"sandbox", "callback-url"} {
+		same, err := program.Command(t, command, "--version").Output()
+		require.NoError(t, err, command)
+		assert.Equal(t, string(output), string(same), command)
+	}
+
+	var agent atomic.Value
+	api := sandbox.New(sandbox.Options{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agent.Store(r.UserAgent())
+		api.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	p := program.Start(t, "--upstream-url", server.URL, "--upstream-token", sandbox.Token)
+	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
+	assert.Equal(t, "jobgraph/"+told[1], agent.Load())
+
+	_, metrics := get(t, p.AdminURL+"/metrics")
+	assert.Contains(t, metrics, `jobgraph_build_info{commit="`+told[2]+`",version="`+told[1]+`"} 1`)
+}

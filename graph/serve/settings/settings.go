@@ -1,0 +1,62 @@
+// Package settings are the program's flags, each an environment variable as well.
+// What is wrong with one stops the program at start with one line.
+package settings
+
+import (
+	"log/slog"
+	"time"
+
+	"jobgraph/graph/admission"
+	"jobgraph/graph/serve/web"
+)
+
+// Serve are the settings of the facade. A bool or a limit says in its help line
+// what it does; kong sets the defaults.
+type Serve struct {
+	Listen               string           `env:"JOBGRAPH_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Address of the API and the playground (default ${default})."`
+	AdminListen          string           `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
+	UpstreamURL          string           `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
+	UpstreamToken        string           `env:"JOBGRAPH_UPSTREAM_TOKEN" placeholder:"HEX" help:"API token for callers that send none; none: such callers get BAD_API_TOKEN. The embedded sandbox brings its own."`
+	UpstreamTimeout      time.Duration    `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
+	UpstreamAttempt      time.Duration    `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: what is left of --upstream-timeout."`
+	UpstreamConcurrency  int              `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
+	UpstreamProxyFromEnv bool             `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
+	PollInterval         time.Duration    `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`
+	PollMax              time.Duration    `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
+	MaxWatchedJobs       int              `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
+	MaxConnections       int              `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
+	MaxClientConnections int              `name:"max-connections-per-client" env:"JOBGRAPH_MAX_CONNECTIONS_PER_CLIENT" default:"100" placeholder:"N" help:"Most of them that one client address has; 0 where a proxy's address is everybody's: no such bound (default ${default})."`
+	MaxOperations        int              `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
+	CallbackSecret       string           `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
+	Cache                bool             `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
+	CacheSettled         time.Duration    `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that has settled, such as one that is complete and was returned (default ${default})."`
+	CacheActive          time.Duration    `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
+	CacheAnswers         bool             `env:"JOBGRAPH_CACHE_ANSWERS" default:"true" help:"Give an answer again while each of its jobs is kept; --cache-answers=false executes each operation; without --cache it means nothing (default ${default})."`
+	ShutdownDelay        time.Duration    `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
+	Example              bool             `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
+	Limits               admission.Limits `embed:""`
+	MaxBodyBytes         int64            `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`
+	MaxInflight          int              `env:"JOBGRAPH_MAX_INFLIGHT" default:"256" placeholder:"N" help:"Most queries executed at the same time, over all transports; more are refused (default ${default})."`
+	MaxResponseBytes     int64            `env:"JOBGRAPH_MAX_RESPONSE_BYTES" default:"8388608" placeholder:"N" help:"Largest answer, or event of a subscription, in bytes (default ${default})."`
+	MaxMemoryAnswers     int64            `env:"JOBGRAPH_MAX_MEMORY_ANSWERS" default:"67108864" placeholder:"N" help:"Most bytes of all answers that are being made or sent; more get 503 (default ${default})."`
+	Introspection        bool             `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, _service, and what was meant in errors; --introspection=false hides it (default ${default})."`
+	SubgraphSDL          bool             `name:"subgraph-sdl" env:"JOBGRAPH_SUBGRAPH_SDL" help:"Answer a federation gateway's _service in spite of --introspection=false."`
+	Playground           bool             `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
+	GET                  bool             `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
+	AllowedHost          web.Hosts        `env:"JOBGRAPH_ALLOWED_HOST" placeholder:"HOST" help:"Names by which the public address may be called, such as captions.example.com, with commas between, beside localhost and IP addresses; WARNING: * lets pages of the web in that point their own name here (DNS rebinding). None: no name where the server lends its own token (--upstream-token or the sandbox's) or listens on loopback only, otherwise any."`
+	CORSOrigin           web.Origins      `name:"cors-origin" env:"JOBGRAPH_CORS_ORIGIN" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com, with commas between; WARNING: * is any page of the web; none: no other origin."`
+	TrustedDocuments     string           `env:"JOBGRAPH_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"Run only the documents of this JSON manifest (Apollo's, Relay's or graphql-codegen's); none: any document."`
+	LogFormat            string           `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
+	LogLevel             slog.Level       `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
+}
+
+// Sandbox are the settings of the sandbox by itself.
+type Sandbox struct {
+	Listen string `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
+}
+
+// CallbackURL are the settings of the command that prints the address for callbacks.
+type CallbackURL struct {
+	PublicURL      string `required:"" env:"JOBGRAPH_PUBLIC_URL" placeholder:"URL" help:"Where the job API reaches this server, such as https://captions.example.com."`
+	CallbackSecret string `required:"" env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"The server's --callback-secret."`
+}

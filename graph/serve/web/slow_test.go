@@ -1,0 +1,178 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph"
+	"jobgraph/graph/serve/web"
+	"jobgraph/upstream"
+)
+
+type noJobs struct{}
+
+func (noJobs) Job(context.Context, upstream.Request) (*upstream.EncodedJob, error) {
+	return nil, &upstream.Error{Type: upstream.ItemNotFound}
+}
+
+// serve serves the handler at an address of the kernel's choice until the test is done.
+func serve(t *testing.T, handler http.Handler, server web.Server) (address string) {
+	t.Helper()
+	return serveOptions(t, web.Options{GraphQL: handler}, server)
+}
+
+func serveOptions(t *testing.T, options web.Options, server web.Server) (address string) {
+	t.Helper()
+	listener, err := web.Listen("the test", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	server.Listener = listener
+	options.Readiness, options.Logger = &web.Readiness{}, slog.New(slog.DiscardHandler)
+	server.Handler = web.New(options)
+	go func() { done <- web.Serve(ctx, slog.New(slog.DiscardHandler), server) }()
+	t.Cleanup(func() {
+		stop()
+		assert.NoError(t, <-done)
+	})
+	return listener.Addr().String()
+}
+
+// slowSenders is how many connections send half a request and then nothing.
+const slowSenders = 500
+
+// With JOBGRAPH_SOAK=1 this takes the 10 s that the program gives a body.
+func TestSlowSendersAreCutAndDisturbNobody(t *testing.T) {
+	server := web.Server{HeaderTimeout: 500 * time.Millisecond, BodyTimeout: time.Second}
+	if os.Getenv("JOBGRAPH_SOAK") == "1" {
+		server = web.Server{}
+	}
+	address := serve(t, graph.NewHandler(noJobs{}, graph.Options{MaxInflight: 1}), server)
+	connections := make([]net.Conn, slowSenders)
+	for i := range connections {
+		connection, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		defer connection.Close()
+		head := "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+		if i%2 == 0 {
+			head += "Content-Length: 1000\r\n\r\n{"
+		}
+		_, err = io.WriteString(connection, head)
+		require.NoError(t, err)
+		connections[i] = connection
+	}
+	for range 20 {
+		response, err := http.Post("http://"+address+"/graphql", "application/json", strings.NewReader(`{"query": "{ __typename }"}`))
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+		response.Body.Close()
+	}
+	for i, connection := range connections {
+		require.NoError(t, connection.SetReadDeadline(time.Now().Add(time.Minute)))
+		answer, err := io.ReadAll(connection) // to the end: the server closes
+		require.NoError(t, err, "connection %d", i)
+		if i%2 == 0 {
+			assert.Contains(t, string(answer), "408 Request Timeout")
+		}
+	}
+}
+
+// The deadline for slow senders must not end an answer that takes longer, nor a stream.
+func TestLongAnswersOutliveTheReadDeadline(t *testing.T) {
+	const bodyTimeout = 50 * time.Millisecond
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		select {
+		case <-r.Context().Done():
+			fmt.Fprint(w, "cut")
+		case <-time.After(5 * bodyTimeout): // the deadline, if it were there, passes
+			fmt.Fprint(w, "whole")
+		}
+	})
+	address := serve(t, handler, web.Server{BodyTimeout: bodyTimeout})
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		var body io.Reader
+		if method == http.MethodPost {
+			body = strings.NewReader("body")
+		}
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/graphql", body)
+		require.NoError(t, err)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		response.Body.Close()
+		assert.Equal(t, "whole", string(text), method)
+	}
+}
+
+func TestOriginsForWebSockets(t *testing.T) {
+	origins := web.Origins{"https://app.example.com"}
+	for origin, allowed := range map[string]bool{
+		"":                             true, // no page
+		"https://app.example.com":      true,
+		"http://jobgraph.test:8080":    true, // this host
+		"https://app.example.com.evil": false,
+		"http://app.example.com":       false,
+		"null":                         false,
+	} {
+		request := &http.Request{Host: "jobgraph.test:8080", Header: http.Header{}}
+		if origin != "" {
+			request.Header.Set("Origin", origin)
+		}
+		assert.Equal(t, allowed, origins.Allow(request), origin)
+	}
+	request := &http.Request{Host: "jobgraph.test", Header: http.Header{"Origin": {"https://any.example"}}}
+	assert.True(t, web.Origins{"*"}.Allow(request))
+	assert.False(t, web.Origins(nil).Allow(request))
+}
+
+// TestReadersThatStopAreCut has a reader that reads nothing, and one that takes longer
+// for the whole answer than any part of it may take.
+func TestReadersThatStopAreCut(t *testing.T) {
+	const timeout = 2 * time.Second
+	const size = 8 << 20 // more than the kernel takes of an answer that nobody reads
+	ended := make(chan error, 1)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, size))
+		ended <- err
+	})
+	address := serveOptions(t, web.Options{GraphQL: handler, ProgressTimeout: timeout}, web.Server{})
+	dial := func() net.Conn {
+		connection, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		t.Cleanup(func() { connection.Close() })
+		require.NoError(t, connection.(*net.TCPConn).SetReadBuffer(64<<10))
+		_, err = io.WriteString(connection, "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		require.NoError(t, err)
+		return connection
+	}
+	dial()
+	assert.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, "a reader that reads nothing")
+
+	slow := dial()
+	read, part := 0, make([]byte, size/20)
+	began := time.Now()
+	for {
+		n, err := io.ReadFull(slow, part)
+		read += n
+		if err != nil {
+			break
+		}
+		time.Sleep(timeout / 8) // as a slow reader does
+	}
+	assert.NoError(t, <-ended, "a reader that reads slowly")
+	assert.Greater(t, read, size)
+	assert.Greater(t, time.Since(began), timeout, "it was no slow reader")
+}

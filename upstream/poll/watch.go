@@ -1,0 +1,185 @@
+// Package poll tells of a job's changes. The job API cannot tell, so somebody
+// has to ask again and again: one [Watches] asks once for all who want to know
+// of the same job with the same token, and no more often than the job's pace needs.
+//
+// It knows nothing of GraphQL and nothing of connections.
+package poll
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"jobgraph/upstream"
+)
+
+// ErrTooMany is [Watches.Watch]'s error where Options.MaxJobs are watched already.
+var ErrTooMany = errors.New("too many jobs are being watched")
+
+// Options are the settings of Watches; a zero field means its default.
+type Options struct {
+	// Interval is the time between two looks at a job that has just changed or is
+	// nearly due; 2 s.
+	Interval time.Duration
+	// MaxInterval is what the time grows to while a job rests; 30 s.
+	MaxInterval time.Duration
+	// MaxJobs bounds the pairs of token and job that are watched at once; 20,000.
+	MaxJobs int
+	// Logger hears of panics in the source; nil: nobody.
+	Logger *slog.Logger
+}
+
+// Wakes are bounded twice: a job is looked at no more often than wakeGap lets it,
+// and the process wakes no more than wakesPerSecond jobs, however many callbacks
+// come. What is refused is lost, and the next look finds it.
+const (
+	wakeGap        = time.Second
+	wakesPerSecond = 100
+)
+
+// Watches are all watched jobs of the process. It is safe for concurrent use.
+type Watches struct {
+	source    upstream.Source
+	operation *upstream.Operation // all pollers are one: however many there are, a query gets its turn
+	pace      pace
+	maxJobs   int
+	logger    *slog.Logger
+	wakes     *rate.Limiter
+
+	mu   sync.Mutex
+	jobs map[upstream.Key]*watcher
+	byID map[string]map[*watcher]struct{} // by lower-case id, for wakes
+}
+
+// New returns Watches that watches nothing yet. It has no goroutine of its own:
+// each watched job has one, which ends with the job's last subscriber.
+func New(source upstream.Source, opts Options) *Watches {
+	interval := cmp.Or(opts.Interval, 2*time.Second)
+	return &Watches{
+		source:    source,
+		operation: new(upstream.Operation),
+		pace:      pace{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
+		maxJobs:   cmp.Or(opts.MaxJobs, 20_000),
+		logger:    cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
+		wakes:     rate.NewLimiter(wakesPerSecond, wakesPerSecond),
+		jobs:      map[upstream.Key]*watcher{},
+		byID:      map[string]map[*watcher]struct{}{},
+	}
+}
+
+// Watch tells of the jobs: the state of each, then each change. A state is a
+// [*upstream.EncodedJob] or an [*upstream.Error]. The channel is closed when all jobs
+// have settled or ctx is done. A reader that is slow gets the latest state and
+// misses those before it. The error is [ErrTooMany].
+func (w *Watches) Watch(ctx context.Context, token string, ids []string) (<-chan upstream.Result, error) {
+	return w.WatchAs(ctx, token, ids, func(state upstream.Result) upstream.Result { return state })
+}
+
+// WatchAs is Watch that sends for each state what show makes of it.
+func (w *Watches) WatchAs(ctx context.Context, token string, ids []string, show func(upstream.Result) upstream.Result) (<-chan upstream.Result, error) {
+	s := newSubscriber()
+	if err := w.subscribe(s, token, ids); err != nil {
+		return nil, err
+	}
+	out := make(chan upstream.Result)
+	go func() {
+		defer close(out)
+		defer w.unsubscribe(s)
+		s.deliver(ctx, out, show)
+	}()
+	return out, nil
+}
+
+// Wake has the job looked at now, with every token that it is watched with.
+// Whoever calls it is not believed: it moves the next look, and does nothing else.
+func (w *Watches) Wake(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for watcher := range w.byID[strings.ToLower(id)] {
+		if !w.wakes.Allow() {
+			return
+		}
+		watcher.wakeUp()
+	}
+}
+
+// Jobs is how many pairs of token and job are being watched.
+func (w *Watches) Jobs() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.jobs)
+}
+
+// subscribe puts s on the jobs' lists, on all or, with an error, on none.
+func (w *Watches) subscribe(s *subscriber, token string, ids []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tokenKey := upstream.KeyOf(token)
+	for _, id := range ids {
+		k := upstream.Key{Token: tokenKey, ID: id}
+		watched, ok := w.jobs[k]
+		if !ok {
+			if len(w.jobs) == w.maxJobs {
+				w.release(s)
+				return ErrTooMany
+			}
+			watched = w.start(k, token)
+		}
+		watched.add(s)
+	}
+	return nil
+}
+
+func (w *Watches) unsubscribe(s *subscriber) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.release(s)
+}
+
+// release takes s off all lists and stops the watchers that nobody listens to.
+func (w *Watches) release(s *subscriber) {
+	for watched := range s.states {
+		if watched.remove(s) == 0 {
+			w.forget(watched)
+		}
+	}
+}
+
+func (w *Watches) start(k upstream.Key, token string) *watcher {
+	ctx, cancel := context.WithCancel(context.Background())
+	watched := newWatcher(k, cancel)
+	w.jobs[k] = watched
+	lower := strings.ToLower(k.ID)
+	if w.byID[lower] == nil {
+		w.byID[lower] = map[*watcher]struct{}{}
+	}
+	w.byID[lower][watched] = struct{}{}
+	go func() {
+		defer cancel()
+		watched.run(ctx, w.pace, func() upstream.Result { return w.look(ctx, token, k) })
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.forget(watched)
+	}()
+	return watched
+}
+
+// forget stops the watcher: who comes later gets a new one.
+func (w *Watches) forget(watched *watcher) {
+	watched.cancel()
+	if w.jobs[watched.key] != watched {
+		return
+	}
+	delete(w.jobs, watched.key)
+	lower := strings.ToLower(watched.key.ID)
+	delete(w.byID[lower], watched)
+	if len(w.byID[lower]) == 0 {
+		delete(w.byID, lower)
+	}
+}
