@@ -53,9 +53,9 @@ func answerTo(t *testing.T, lines []string, method, address, accept, body string
 	return string(answer)
 }
 
-// TestAuthorizationIsOneLine holds for each transport: the server's own token is
+// TestAuthorization_IsOneLine holds for each transport: the server's own token is
 // lent to who sends no line at all, and of several lines none is chosen.
-func TestAuthorizationIsOneLine(t *testing.T) {
+func TestAuthorization_IsOneLine(t *testing.T) {
 	t.Parallel()
 	good := "Bearer " + liveToken
 	for transport, ask := range byTransport {

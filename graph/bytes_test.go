@@ -67,7 +67,7 @@ func withBudget(t *testing.T, change func(*graph.Options)) (*liveServer, *budget
 	return s, bytes
 }
 
-func TestAnAnswerThatIsTooLarge(t *testing.T) {
+func TestBudget_AnAnswerThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	s, _ := withBudget(t, nil)
 	s.jobs.set("fat", upstream.StatusPending, strings.Repeat("x", 900))
@@ -100,7 +100,7 @@ func TestAnAnswerThatIsTooLarge(t *testing.T) {
 }
 
 // A state that is too large to be told does not end a subscription.
-func TestAnEventThatIsTooLarge(t *testing.T) {
+func TestBudget_AnEventThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	const names = `subscription($ids: [ID!]!) { jobUpdated(ids: $ids) { ... on Job { status name } } }`
 	s, bytes := withBudget(t, nil)
@@ -132,7 +132,7 @@ func fill(hold *budget.Hold, b *budget.Budget) error {
 	return hold.Open(b).Resize(int(10_000 - b.InUse()))
 }
 
-func TestNoRoomForAnotherAnswer(t *testing.T) {
+func TestBudget_NoRoomForAnotherAnswer(t *testing.T) {
 	t.Parallel()
 	s, bytes := withBudget(t, nil)
 	s.jobs.set("job", upstream.StatusPending, "name")
@@ -152,7 +152,7 @@ func TestNoRoomForAnotherAnswer(t *testing.T) {
 }
 
 // An answer that is kept counts while it is sent.
-func TestNoRoomForAKeptAnswer(t *testing.T) {
+func TestBudget_NoRoomForACachedResponse(t *testing.T) {
 	t.Parallel()
 	client, err := upstream.New(serveHandler(t, sandbox.New(sandbox.Options{})), upstream.Options{})
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestNoRoomForAKeptAnswer(t *testing.T) {
 	t.Cleanup(kept.Close)
 	bytes := budget.New(10_000, 2_000)
 	var hows []string
-	server := serveHandler(t, graph.NewHandler(kept, graph.Options{DefaultToken: sandbox.Token, Budget: bytes, KeepAnswers: true,
+	server := serveHandler(t, graph.NewHandler(kept, graph.Options{DefaultToken: sandbox.Token, Budget: bytes, CacheResponses: true,
 		ObserveShared: func(how string) { hows = append(hows, how) }}))
 	ask := func() string {
 		response, err := http.Post(server+"/graphql", "application/json", strings.NewReader(`{"query": "{ jobById(id: \"`+sandbox.DocumentedJobID+`\") { ... on Job { name } } }"}`))

@@ -25,8 +25,8 @@ var (
 	patience = upstream.Options{Timeout: 6 * time.Second, AttemptTimeout: 2 * time.Second}
 )
 
-// TestMatrix has one job fail among five good ones, in every way.
-func TestMatrix(t *testing.T) {
+// TestFaults_Matrix has one job fail among five good ones, in every way.
+func TestFaults_Matrix(t *testing.T) {
 	var strayed []string
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		strayed = append(strayed, r.URL.Path)
@@ -97,8 +97,8 @@ func (s byID) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob
 	return s.good.Job(ctx, r)
 }
 
-// TestUnreachable has no connection for one job.
-func TestUnreachable(t *testing.T) {
+// TestFaults_Unreachable has no connection for one job.
+func TestFaults_Unreachable(t *testing.T) {
 	good, err := faults.NewServer(func(string) *faults.Fault { return nil })
 	require.NoError(t, err)
 	defer good.Close()
@@ -123,8 +123,8 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestReferences has a gateway's references fail the same way.
-func TestReferences(t *testing.T) {
+// TestFaults_References has a gateway's references fail the same way.
+func TestFaults_References(t *testing.T) {
 	server, err := faults.NewServer(func(id string) *faults.Fault {
 		if id == badID {
 			return faults.RateLimit("7")

@@ -49,14 +49,14 @@ type Options struct {
 	// ObserveOperation is told of each answer: outcome is "OK" or the first error's
 	// code; nil: nobody is told.
 	ObserveOperation func(outcome string, took time.Duration)
-	// KeepAnswers gives an answer again for as long as each of its jobs would be given
+	// CacheResponses gives an answer again for as long as each of its jobs would be given
 	// from the source as it was; the source must be a [store.Store].
-	KeepAnswers bool
+	CacheResponses bool
 	// ObserveShared is told of each answer that was given without an execution: how is
 	// [responsecache.InFlight] or [responsecache.Cached]; nil: nobody is told.
 	ObserveShared func(how string)
-	// Watches tell subscriptions of changes; nil: watches of the source, with their defaults.
-	Watches *poll.Watches
+	// Poller polls for subscriptions; nil: one of the source, with its defaults.
+	Poller *poll.Poller
 	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
 	Connections *transport.Connections
 	// MaxOperations bounds the operations under way on one WebSocket; 20.
@@ -69,11 +69,11 @@ type Options struct {
 // NewHandler returns the GraphQL endpoint over the source.
 func NewHandler(source upstream.Source, opts Options) http.Handler {
 	logger := cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
-	watches := opts.Watches
-	if watches == nil {
-		watches = poll.New(source, poll.Options{Logger: opts.Logger})
+	poller := opts.Poller
+	if poller == nil {
+		poller = poll.New(source, poll.Options{Logger: opts.Logger})
 	}
-	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{watches}, Schema: servedSchema()})
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{poller}, Schema: servedSchema()})
 	server := handler.New(schema)
 	server.SetErrorPresenter(presentError(logger))
 	server.SetRecoverFunc(recovered)
@@ -87,7 +87,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	if bytes == nil {
 		bytes = budget.New(0, 0)
 	}
-	responses := responsecache.New(responsecache.Options{Caller: tokenAndFresh, Store: opts.KeepAnswers, Budget: bytes, Observe: opts.ObserveShared})
+	responses := responsecache.New(responsecache.Options{Caller: tokenAndFresh, Store: opts.CacheResponses, Budget: bytes, Observe: opts.ObserveShared})
 	server.Use(responses)
 	if opts.TrustedDocuments != nil {
 		server.Use(persisted.Trusted(opts.TrustedDocuments))

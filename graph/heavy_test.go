@@ -22,8 +22,8 @@ func (h hanging) Job(context.Context, upstream.Request) (*upstream.EncodedJob, e
 	return (&upstream.Job{ID: "a", Status: upstream.StatusPending}).Encode(), nil
 }
 
-// TestHeavyOperationsTakeTurns has as many as take all there is beyond one field each.
-func TestHeavyOperationsTakeTurns(t *testing.T) {
+// TestHeavy_OperationsTakeTurns has as many as take all there is beyond one field each.
+func TestHeavy_OperationsTakeTurns(t *testing.T) {
 	const fields, most = 20, 256 / (20 - 1)
 	source := hanging{make(chan struct{}, 1000), make(chan struct{})}
 	server := serveHandler(t, graph.NewHandler(source, graph.Options{DefaultToken: liveToken}))

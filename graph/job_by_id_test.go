@@ -27,14 +27,14 @@ func TestJobByID(t *testing.T) {
 	}
 }
 
-func TestJobByIDWithoutAToken(t *testing.T) {
+func TestJobByID_WithoutAToken(t *testing.T) {
 	s := newStack(t, nil, graph.Options{})
 	assert.JSONEq(t, `{"jobById": {"type": "BAD_API_TOKEN"}}`,
 		s.data(t, `{ jobById(id: "ab") { ... on ApiError { type } } }`, nil))
 	assert.Empty(t, s.asked)
 }
 
-func TestJobByIDSharesTheOperationsCalls(t *testing.T) {
+func TestJobByID_SharesTheOperationsCalls(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	s.data(t, `query ($ids: [ID!]!, $id: ID!) {
 		job(ids: $ids) { __typename } one: jobById(id: $id) { __typename } again: jobById(id: $id) { __typename } }`,
@@ -42,7 +42,7 @@ func TestJobByIDSharesTheOperationsCalls(t *testing.T) {
 	assert.Len(t, s.asked, 1)
 }
 
-func TestJobByIDCostsOneID(t *testing.T) {
+func TestJobByID_CostsOneID(t *testing.T) {
 	limits := admission.DefaultLimits()
 	limits.UpstreamCalls = 1
 	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})

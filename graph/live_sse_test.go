@@ -67,7 +67,7 @@ func (s *eventStream) next() (event []string) {
 	return event
 }
 
-func TestEventStreamTellsEachChangeAndCompletes(t *testing.T) {
+func TestSSE_EventStreamSendsEachChangeAndCompletes(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestEventStreamTellsEachChangeAndCompletes(t *testing.T) {
 	}
 }
 
-func TestEventStreamAnswersQueriesAndMistakes(t *testing.T) {
+func TestSSE_EventStreamAnswersQueriesAndMistakes(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	for _, test := range []struct{ query, token, want string }{
@@ -105,7 +105,7 @@ func TestEventStreamAnswersQueriesAndMistakes(t *testing.T) {
 	}
 }
 
-func TestEventStreamRefusesWhatIsNoRequest(t *testing.T) {
+func TestSSE_EventStreamRefusesWhatIsNoRequest(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	const canary = "CANARY"
@@ -134,7 +134,7 @@ func TestEventStreamRefusesWhatIsNoRequest(t *testing.T) {
 	}
 }
 
-func TestJSONIsServedWhereItIsPreferred(t *testing.T) {
+func TestSSE_JSONIsServedWhereItIsPreferred(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	for accept, want := range map[string]string{
@@ -155,7 +155,7 @@ func TestJSONIsServedWhereItIsPreferred(t *testing.T) {
 	}
 }
 
-func TestASubscriptionNeedsAStream(t *testing.T) {
+func TestSSE_ASubscriptionNeedsAStream(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	body := `{"query": "subscription { jobUpdated(ids: \"0001\") { __typename } }"}`
@@ -164,5 +164,5 @@ func TestASubscriptionNeedsAStream(t *testing.T) {
 	defer response.Body.Close()
 	answer, _ := io.ReadAll(response.Body)
 	assert.Contains(t, string(answer), "A subscription needs a WebSocket")
-	assert.Zero(t, s.watches.Jobs())
+	assert.Zero(t, s.poller.Jobs())
 }

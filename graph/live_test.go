@@ -21,7 +21,7 @@ import (
 	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
-	watching "jobgraph/upstream/poll"
+	"jobgraph/upstream/poll"
 )
 
 const (
@@ -71,7 +71,7 @@ func (j *jobs) set(id string, status upstream.JobStatus, name string) {
 type liveServer struct {
 	*httptest.Server
 	jobs        *jobs
-	watches     *watching.Watches
+	poller      *poll.Poller
 	connections *transport.Connections
 }
 
@@ -79,11 +79,11 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 	t.Helper()
 	s := &liveServer{jobs: &jobs{}}
 	s.jobs.set(liveJob, upstream.StatusPending, "")
-	s.watches = watching.New(s.jobs, watching.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
+	s.poller = poll.New(s.jobs, poll.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
 	s.connections = transport.NewConnections(transport.ConnectionOptions{Max: 10})
 	limits := admission.DefaultLimits()
 	limits.IDs = 3
-	options := graph.Options{DefaultToken: liveToken, Watches: s.watches, Connections: s.connections, MaxOperations: 2, Limits: limits}
+	options := graph.Options{DefaultToken: liveToken, Poller: s.poller, Connections: s.connections, MaxOperations: 2, Limits: limits}
 	if change != nil {
 		change(&options)
 	}
@@ -95,7 +95,7 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 		defer cancel()
 		assert.NoError(t, s.connections.Shutdown(ctx))
 		s.Close()
-		assert.Eventually(t, func() bool { return s.watches.Jobs() == 0 }, 5*time.Second, time.Millisecond)
+		assert.Eventually(t, func() bool { return s.poller.Jobs() == 0 }, 5*time.Second, time.Millisecond)
 	})
 	return s
 }
@@ -161,7 +161,7 @@ func event(id, field string) string {
 	return fmt.Sprintf(`{"id":%q,"type":"next","payload":{"data":{"jobUpdated":{%s}}}}`, id, field)
 }
 
-func TestWebSocketTellsEachChangeAndCompletes(t *testing.T) {
+func TestLive_WebSocketSendsEachChangeAndCompletes(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	c := s.dialReady(t)
@@ -188,7 +188,7 @@ func TestWebSocketTellsEachChangeAndCompletes(t *testing.T) {
 	assert.Equal(t, `{"type":"pong"}`, c.receive())
 }
 
-func TestWebSocketRefusesOperations(t *testing.T) {
+func TestLive_WebSocketRefusesOperations(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	c := s.dialReady(t)
@@ -219,7 +219,7 @@ func TestWebSocketRefusesOperations(t *testing.T) {
 	assert.Equal(t, event("3", `"id":"0001","status":"PENDING"`), c.receive())
 }
 
-func TestWebSocketCloseCodes(t *testing.T) {
+func TestLive_WebSocketCloseCodes(t *testing.T) {
 	t.Parallel()
 	const start = `{"type": "connection_init"}`
 	open := `{"id": "a", "type": "subscribe", "payload": {"query": "subscription { jobUpdated(ids: \"0001\") { __typename } }"}}`
@@ -276,7 +276,7 @@ func TestWebSocketCloseCodes(t *testing.T) {
 	})
 }
 
-func TestWebSocketToken(t *testing.T) {
+func TestLive_WebSocketToken(t *testing.T) {
 	t.Parallel()
 	good, other := "Bearer "+liveToken, "Bearer abcd"
 	for _, test := range []struct{ name, header, payload, want string }{
@@ -304,7 +304,7 @@ func TestWebSocketToken(t *testing.T) {
 	}
 }
 
-func TestForeignOriginsAndTooManyConnections(t *testing.T) {
+func TestLive_ForeignOriginsAndTooManyConnections(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, func(options *graph.Options) {
 		options.AllowOrigin = web.Origins{"https://friend.example"}.Allow
@@ -342,9 +342,9 @@ func TestForeignOriginsAndTooManyConnections(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, status("", events))
 }
 
-// TestAStuckReaderIsClosed has a client that subscribes and never reads: the system's
+// TestLive_AStuckReaderIsClosed has a client that subscribes and never reads: the system's
 // buffers fill up, and the server closes 10 s later.
-func TestAStuckReaderIsClosed(t *testing.T) {
+func TestLive_AStuckReaderIsClosed(t *testing.T) {
 	t.Parallel()
 	big := strings.Repeat("x", 1<<20)
 	for name, ask := range map[string]func(t *testing.T, s *liveServer, conn net.Conn){
@@ -379,7 +379,7 @@ func TestAStuckReaderIsClosed(t *testing.T) {
 	}
 }
 
-func TestLeaving(t *testing.T) {
+func TestLive_Cancellation(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	c := s.dialReady(t)
@@ -408,7 +408,7 @@ func TestLeaving(t *testing.T) {
 	assert.Equal(t, http.StatusOK, response.StatusCode, "a query that is in flight is answered")
 }
 
-func TestThousandSubscribersCostOnePollerOverWebSockets(t *testing.T) {
+func TestLive_ThousandSubscribersCostOnePollerOverWebSockets(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, func(options *graph.Options) { options.MaxOperations = 100 })
 	for range 10 {
@@ -418,13 +418,13 @@ func TestThousandSubscribersCostOnePollerOverWebSockets(t *testing.T) {
 			c.receive()
 		}
 	}
-	assert.Equal(t, 1, s.watches.Jobs())
+	assert.Equal(t, 1, s.poller.Jobs())
 }
 
-func TestTooManyWatchedJobs(t *testing.T) {
+func TestLive_TooManyWatchedJobs(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, func(options *graph.Options) {
-		options.Watches = watching.New(&jobs{}, watching.Options{MaxJobs: 1})
+		options.Poller = poll.New(&jobs{}, poll.Options{MaxJobs: 1})
 	})
 	c := s.dialReady(t)
 	c.subscribe("a", subscribing, "01", "02")

@@ -25,7 +25,7 @@ func (b blocking) Job(ctx context.Context, r upstream.Request) (*upstream.Encode
 	return nil, ctx.Err()
 }
 
-func TestACancelledOperationStopsItsCalls(t *testing.T) {
+func TestLoader_ACancelledOperationStopsItsCalls(t *testing.T) {
 	source := blocking{make(chan string, 3), make(chan string, 3)}
 	server := httptest.NewServer(graph.NewHandler(source, graph.Options{DefaultToken: "aa"}))
 	defer server.Close()

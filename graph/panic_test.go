@@ -30,7 +30,7 @@ func (panicking) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJo
 	panic("https://upstream.example/?api_token=" + token)
 }
 
-func TestPanicIsLoggedWithItsStackAndNoSecret(t *testing.T) {
+func TestPanic_IsLoggedWithItsStackAndNoSecret(t *testing.T) {
 	const token = "c0ffee5ecdeadbea7b1ab1e5"
 	for id, said := range map[string]string{"aa": "nil pointer dereference", "bb": "panic: a string"} {
 		var log bytes.Buffer

@@ -27,7 +27,7 @@ func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result
 }
 
 func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {
-	states, err := r.watches.WatchAs(ctx, callerFrom(ctx).token, ids, projection.Events(ctx))
+	states, err := r.poller.WatchAs(ctx, callerFrom(ctx).token, ids, projection.Events(ctx))
 	return states, watchError(err)
 }
 

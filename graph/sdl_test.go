@@ -12,7 +12,7 @@ import (
 	"jobgraph/graph"
 )
 
-func TestPlainSDLNeedsNothingOfFederation(t *testing.T) {
+func TestSDL_PlainSDLNeedsNothingOfFederation(t *testing.T) {
 	sdl, err := os.ReadFile("../schema.graphqls")
 	require.NoError(t, err)
 	_, err = gqlparser.LoadSchema(&ast.Source{Input: string(sdl)})
@@ -36,7 +36,7 @@ func TestPlainSDLNeedsNothingOfFederation(t *testing.T) {
 	}
 }
 
-func TestPlainSDLKeepsWhatTheFileDefines(t *testing.T) {
+func TestSDL_PlainSDLKeepsWhatTheFileDefines(t *testing.T) {
 	plain, err := graph.PlainSDL(`extend schema @link(url: "x")
 		directive @own on FIELD_DEFINITION
 		type Query @foreign { a(b: Int @foreign): E @own @foreign @deprecated(reason: "c") }
@@ -48,7 +48,7 @@ func TestPlainSDLKeepsWhatTheFileDefines(t *testing.T) {
 	assert.Contains(t, plain, `G @deprecated(reason: "h")`)
 }
 
-func TestPlainSDLOfWhatIsNoSchema(t *testing.T) {
+func TestSDL_PlainSDLOfWhatIsNoSchema(t *testing.T) {
 	_, err := graph.PlainSDL("type {")
 	assert.ErrorContains(t, err, "schema.graphqls:1")
 }

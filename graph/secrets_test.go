@@ -24,10 +24,10 @@ import (
 	"jobgraph/upstream/faults"
 )
 
-// TestTheServersTokenIsNotFoundDigitByDigit plays the caller without a token who
+// TestSecrets_TheServersTokenIsNotFoundDigitByDigit plays the caller without a token who
 // knows eight digits of the server's own and asks for ids that end with each next
 // digit. The upstream repeats the ids, and the token, in its own way.
-func TestTheServersTokenIsNotFoundDigitByDigit(t *testing.T) {
+func TestSecrets_TheServersTokenIsNotFoundDigitByDigit(t *testing.T) {
 	rest := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.URL.Query().Get("job_id")
 		w.WriteHeader(http.StatusBadRequest)
@@ -55,9 +55,9 @@ const (
 	secretURL  = "https://me:" + credential + "@callbacks.example/" + secretPath + "?signature=" + credential
 )
 
-// TestNoFaultShowsASecret has an upstream repeat the server's own token and an
+// TestSecrets_NoFaultShowsASecret has an upstream repeat the server's own token and an
 // address with credentials in each text of each fault, and asks by every route.
-func TestNoFaultShowsASecret(t *testing.T) {
+func TestSecrets_NoFaultShowsASecret(t *testing.T) {
 	for _, fault := range append(faults.All("http://127.0.0.1:1/"+canary), faults.RateLimit(canary)) {
 		t.Run(fault.Name, func(t *testing.T) {
 			t.Parallel()
@@ -98,8 +98,8 @@ func unwrapped(err error) error {
 	return nil
 }
 
-// TestNoPanicShowsASecret panics with them on every route.
-func TestNoPanicShowsASecret(t *testing.T) {
+// TestSecrets_NoPanicShowsASecret panics with them on every route.
+func TestSecrets_NoPanicShowsASecret(t *testing.T) {
 	var log lockedBuffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	answers := everyRoute(t, graph.NewHandler(panicking{}, graph.Options{Logger: logger, DefaultToken: canary}))

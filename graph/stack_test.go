@@ -111,7 +111,7 @@ const wholeJob = `query ($ids: [ID!]!) { job(ids: $ids) { __typename
 		returnTargets { kind callbackUrl settings } options { name value } }
 	... on ApiError { type comment jobId upstreamType retryable } } }`
 
-func TestTheDocumentedJobBesideAMissingOne(t *testing.T) {
+func TestHandler_TheDocumentedJobBesideAMissingOne(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	assert.JSONEq(t, `{"job": [{
 		"__typename": "Job", "id": "d4fb871e07514304b23131b45f8caa1f", "name": "example_job",
@@ -131,7 +131,7 @@ func TestTheDocumentedJobBesideAMissingOne(t *testing.T) {
 	}]}`, s.data(t, wholeJob, ids(sandbox.DocumentedJobID, missingID)))
 }
 
-func TestNullsAndEmptyLists(t *testing.T) {
+func TestHandler_NullsAndEmptyLists(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	assert.JSONEq(t, `{"job": [{
 		"__typename": "Job", "id": "20000000000000000000000000000001", "name": null, "mediaLengthSeconds": null,
@@ -142,7 +142,7 @@ func TestNullsAndEmptyLists(t *testing.T) {
 	}]}`, s.data(t, wholeJob, ids("20000000000000000000000000000001")))
 }
 
-func TestUnknownValuesAndOtherTargets(t *testing.T) {
+func TestHandler_UnknownValuesAndOtherTargets(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	got := s.data(t, wholeJob, ids("20000000000000000000000000000002"))
 	assert.Equal(t, 4, strings.Count(got, `"UNRECOGNIZED"`), got)
@@ -151,7 +151,7 @@ func TestUnknownValuesAndOtherTargets(t *testing.T) {
 	}
 }
 
-func TestOrderAndDuplicatesAreKeptAndEachIDIsAskedOnce(t *testing.T) {
+func TestHandler_OrderAndDuplicatesArePreservedAndEachIDIsAskedOnce(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	got := s.data(t, `query ($ids: [ID!]!) {
 		a: job(ids: $ids) { ...s } b: job(ids: $ids) { ...s }
@@ -166,20 +166,20 @@ func TestOrderAndDuplicatesAreKeptAndEachIDIsAskedOnce(t *testing.T) {
 		"10000000000000000000000000000003", missingID}, s.asked)
 }
 
-func TestTheResultBelongsToTheIDThatWasAsked(t *testing.T) {
+func TestHandler_TheResultBelongsToTheIDThatWasAsked(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	got := s.data(t, `query ($ids: [ID!]!) { job(ids: $ids) { ... on Job { id } } }`, ids(sandbox.ExampleRequestJobID))
 	assert.JSONEq(t, `{"job": [{"id": "d4fb871e07514304b23131b45f8caa1f"}]}`, got)
 	assert.Equal(t, []string{sandbox.ExampleRequestJobID}, s.asked)
 }
 
-func TestNoIDsNoCalls(t *testing.T) {
+func TestHandler_NoIDsNoCalls(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	assert.JSONEq(t, `{"job": []}`, s.data(t, wholeJob, ids()))
 	assert.Empty(t, s.asked)
 }
 
-func TestTooManyIDs(t *testing.T) {
+func TestHandler_TooManyIDs(t *testing.T) {
 	limits := admission.DefaultLimits()
 	limits.IDs = 2
 	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
@@ -191,7 +191,7 @@ func TestTooManyIDs(t *testing.T) {
 	assert.Len(t, s.asked, 2)
 }
 
-func TestTheCallersTokenIsForwarded(t *testing.T) {
+func TestHandler_TheCallersTokenIsForwarded(t *testing.T) {
 	one := `query ($ids: [ID!]!) { job(ids: $ids) { ... on ApiError { type upstreamType } ... on Job { name } } }`
 	const own = "abcdef0123456789abcdef0123456789"
 	s := newStack(t, nil, withSandboxToken)
@@ -211,7 +211,7 @@ func TestTheCallersTokenIsForwarded(t *testing.T) {
 	assert.Len(t, s.asked, calls, "an Authorization header that is no token is never replaced by the server's own")
 }
 
-func TestEachReferenceIsAnsweredByItself(t *testing.T) {
+func TestHandler_EachReferenceIsAnsweredByItself(t *testing.T) {
 	fails := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("job_id") == "bad0" {
 			w.WriteHeader(http.StatusForbidden)
@@ -240,7 +240,7 @@ func TestEachReferenceIsAnsweredByItself(t *testing.T) {
 	assert.ElementsMatch(t, []string{"10000000000000000000000000000002", "10000000000000000000000000000003", missingID, "bad0"}, s.asked)
 }
 
-func TestARepresentationThatIsNoObject(t *testing.T) {
+func TestHandler_ARepresentationThatIsNoObject(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	for _, query := range []string{
 		`{ _entities(representations: [1]) { __typename } }`,
@@ -254,14 +254,14 @@ func TestARepresentationThatIsNoObject(t *testing.T) {
 	assert.Empty(t, s.asked)
 }
 
-func TestServiceSDL(t *testing.T) {
+func TestHandler_ServiceSDL(t *testing.T) {
 	sdl := newStack(t, nil, withSandboxToken).data(t, `{ _service { sdl } }`, nil)
 	for _, part := range []string{"federation/v2", `@key(fields: \"id\")`, "type Job", "How far a job is"} {
 		assert.Contains(t, sdl, part)
 	}
 }
 
-func TestBrokenOperations(t *testing.T) {
+func TestHandler_BrokenOperations(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	for query, want := range map[string]string{
 		`{`:                                "GRAPHQL_PARSE_FAILED",
@@ -277,7 +277,7 @@ func TestBrokenOperations(t *testing.T) {
 var federationTypes = []string{"FieldSet"}
 
 // No word of gqlgen's own helpers is in what is served, by any door.
-func TestTheServedSchemaHasNoHelpers(t *testing.T) {
+func TestHandler_TheServedSchemaHasNoHelpers(t *testing.T) {
 	s := newStack(t, nil, withSandboxToken)
 	const ofType = `name ofType { name ofType { name ofType { name } } }`
 	seen := s.data(t, `{ __schema { types { name possibleTypes { name } fields { name type { `+ofType+` } args { name type { `+ofType+` } } }
@@ -305,7 +305,7 @@ func TestTheServedSchemaHasNoHelpers(t *testing.T) {
 	}
 }
 
-func TestEverySchemaElementIsDescribed(t *testing.T) {
+func TestHandler_EverySchemaElementIsDescribed(t *testing.T) {
 	got := newStack(t, nil, withSandboxToken).data(t, `{ __schema { types { name kind description specifiedByURL
 		fields { name description args { name description } } enumValues { name description } } } }`, nil)
 	var schema struct {

@@ -69,7 +69,7 @@ type tokenCircuit struct {
 	at      *list.Element
 	lastUse time.Time
 	calls   int  // under way
-	told    bool // the log was told that it is open
+	logged  bool // the log was told that it is open
 }
 
 // permit lets one call through; record takes it back.
@@ -155,7 +155,7 @@ func (b *breaker) record(p *permit, r result) {
 		news = b.failed(t, ofToken, ofAll, number, r, now)
 	}
 	b.mu.Unlock()
-	b.log.tell(news) // a log may block
+	b.log.logBreaker(news) // a log may block
 }
 
 func (b *breaker) succeeded(t *tokenCircuit, ofToken, ofAll bool, now time.Time) (news []report) {
@@ -190,7 +190,7 @@ func (b *breaker) failed(t *tokenCircuit, ofToken, ofAll bool, number uint64, r 
 		b.sole = nil // another one fails alike
 	case !b.all.open && b.failing(&b.all, nil, now):
 		if sole, alike := b.alike(now); alike {
-			t.told = false // one line says both
+			t.logged = false // one line says both
 			return []report{b.openAll(sole, now)}
 		}
 	}

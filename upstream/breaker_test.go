@@ -51,7 +51,7 @@ func call(b *breaker, token TokenKey, r result) bool {
 	return true
 }
 
-func TestBreakerOpensAtHalfOfAWindow(t *testing.T) {
+func TestBreaker_OpensAtHalfOfAWindow(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		of   int // one call of so many fails
@@ -72,7 +72,7 @@ func TestBreakerOpensAtHalfOfAWindow(t *testing.T) {
 }
 
 // Failures in a row say nothing right after a good answer.
-func TestFiveInARowOpenWhereNothingIsGood(t *testing.T) {
+func TestBreaker_FiveInARowOpenWhereNothingIsGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, seen := testBreaker()
 		call(b, key(1), resultGood)
@@ -86,7 +86,7 @@ func TestFiveInARowOpenWhereNothingIsGood(t *testing.T) {
 	})
 }
 
-func TestBreakerProbes(t *testing.T) {
+func TestBreaker_Probes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, seen := testBreaker()
 		for range failuresInARow - 1 {
@@ -123,7 +123,7 @@ func TestBreakerProbes(t *testing.T) {
 
 // Whoever is in flight, fails or is good: one failure in ten opens nothing, even where
 // failures come at once and answers after seconds, or stall for a while.
-func TestTenPercentNeverOpenTheBreaker(t *testing.T) {
+func TestBreaker_TenPercentNeverOpenTheBreaker(t *testing.T) {
 	random := seeded(t)
 	for range 10 {
 		synctest.Test(t, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestTenPercentNeverOpenTheBreaker(t *testing.T) {
 // A dead upstream is noticed within ten calls, at first and after good traffic, whether
 // it fails at once or hangs. Two tokens that had good answers ask a few times more, as
 // each counts what it has under way.
-func TestADeadUpstreamOpensTheBreaker(t *testing.T) {
+func TestBreaker_ADeadUpstreamOpensTheBreaker(t *testing.T) {
 	random := seeded(t)
 	for range 50 {
 		synctest.Test(t, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestADeadUpstreamOpensTheBreaker(t *testing.T) {
 }
 
 // One token that fails among good ones is left alone by itself.
-func TestOneTokensFailuresAreItsOwn(t *testing.T) {
+func TestBreaker_OneTokensFailuresAreItsOwn(t *testing.T) {
 	random := seeded(t)
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestOneTokensFailuresAreItsOwn(t *testing.T) {
 	}
 }
 
-func TestTokensThatFailAlikeOpenForAll(t *testing.T) {
+func TestBreaker_TokensThatFailAlikeOpenForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, seen := testBreaker()
 		for i := range 50 {
@@ -231,7 +231,7 @@ func TestTokensThatFailAlikeOpenForAll(t *testing.T) {
 }
 
 // Where but one token asks, its failures open for all, until another one fares better.
-func TestAnotherTokenMayFareBetter(t *testing.T) {
+func TestBreaker_AnotherTokenMayFareBetter(t *testing.T) {
 	for _, better := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			b, seen := testBreaker()
@@ -255,7 +255,7 @@ func TestAnotherTokenMayFareBetter(t *testing.T) {
 	}
 }
 
-func TestTheBreakersTokensAreBounded(t *testing.T) {
+func TestBreaker_TheBreakersTokensAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, seen := testBreaker()
 		under, _ := b.admit(key(0))
@@ -332,7 +332,7 @@ func (u *upstreamPlayed) next() {
 	u.b.record(c.permit, c.result)
 }
 
-func TestRateLimitsAreBounded(t *testing.T) {
+func TestBreaker_RateLimitsAreBounded(t *testing.T) {
 	limits, keys := newRateLimits(), keyedhash.New()
 	for i := range maxLimited + 10 {
 		limits.limit(keys.Sum(fmt.Sprint(i)), time.Minute)

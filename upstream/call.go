@@ -19,13 +19,13 @@ func (c *Client) call(ctx context.Context, deadline time.Time, token, id string)
 	case answer.Status == 0:
 		return nil, unreachable(token, id, err)
 	case err != nil && timedOut(err) && answer.Status < 500:
-		return nil, tooSlow(token, id, err)
+		return nil, timeoutError(token, id, err)
 	case answer.Status != http.StatusOK:
-		return nil, refusal(token, id, answer)
+		return nil, errorFromResponse(token, id, answer)
 	case errors.Is(err, http1.ErrBodyTooLong):
 		return nil, malformed(token, id, err)
 	case err != nil:
-		return nil, cut(token, id, err)
+		return nil, truncated(token, id, err)
 	}
 	job, err := decodeJob(answer.Body, func(field, value string) {
 		c.unrecognized.report(field, loggable(value, token, id))

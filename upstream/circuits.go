@@ -74,7 +74,7 @@ func (b *breaker) openToken(t *tokenCircuit, now time.Time) []report {
 	t.change(true, now)
 	b.open++
 	b.observer.TokenBreakersOpen(b.open)
-	if t.told = !b.all.open; !t.told {
+	if t.logged = !b.all.open; !t.logged {
 		return nil
 	}
 	return []report{{kind: openedForToken, attrs: append(t.attrs(b.second(now)), "tokens_open", b.open)}}
@@ -82,7 +82,7 @@ func (b *breaker) openToken(t *tokenCircuit, now time.Time) []report {
 
 func (b *breaker) closeToken(t *tokenCircuit, now time.Time) (news []report) {
 	b.open--
-	if t.told {
+	if t.logged {
 		news = []report{{kind: closedForToken, attrs: append(t.since(now), "tokens_open", b.open)}}
 	}
 	t.change(false, now)
@@ -111,13 +111,13 @@ func (c *circuit) since(now time.Time) []any {
 func (b *breaker) remember(token TokenKey, now time.Time) *tokenCircuit {
 	for range 2 { // so there are soon no more than asked lately
 		if last := b.recent.Back(); last != nil && now.Sub(last.Value.(*tokenCircuit).lastUse) > tokenIdle {
-			b.forget(last.Value.(*tokenCircuit))
+			b.remove(last.Value.(*tokenCircuit))
 		}
 	}
 	for at := b.recent.Back(); at != nil && len(b.tokens) >= b.max; {
 		t := at.Value.(*tokenCircuit)
 		at = at.Prev()
-		b.forget(t)
+		b.remove(t)
 	}
 	t := &tokenCircuit{token: token}
 	t.newest = b.second(now)
@@ -126,9 +126,9 @@ func (b *breaker) remember(token TokenKey, now time.Time) *tokenCircuit {
 	return t
 }
 
-// forget drops a token that has no call under way. An open circuit that nobody asks is
+// remove drops a token that has no call under way. An open circuit that nobody asks is
 // closed with it, unless it is why there is one open for all.
-func (b *breaker) forget(t *tokenCircuit) {
+func (b *breaker) remove(t *tokenCircuit) {
 	if t.calls > 0 || b.sole == t {
 		return
 	}

@@ -151,7 +151,7 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, 
 	// turn, so that an outage is told at once, and again at each attempt.
 	if wait := c.breaker.remaining(key); wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
-		return nil, leftAlone(token, id, wait)
+		return nil, breakerOpen(token, id, wait)
 	}
 	// No more calls under way than upstream and this process can take; tokens take
 	// turns, and a token's operations do.
@@ -161,9 +161,9 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, 
 	}
 	defer c.slots.release(turn)
 	// One more attempt where it may well help, within the budget. It keeps the turn.
-	c.budget.earn()
+	c.budget.deposit()
 	job, failed := c.attempt(ctx, deadline, key, token, id)
-	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.spend() &&
+	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.withdraw() &&
 		pause(ctx, deadline, c.attemptTimeout) && c.breaker.remaining(key) == 0 {
 		c.observer.Retried()
 		job, failed = c.attempt(ctx, deadline, key, token, id)
@@ -197,7 +197,7 @@ func (c *Client) attempt(ctx context.Context, deadline time.Time, key TokenKey, 
 	permit, wait := c.breaker.admit(key)
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
-		return nil, leftAlone(token, id, wait)
+		return nil, breakerOpen(token, id, wait)
 	}
 	became := resultCancelled
 	defer func() { c.breaker.record(permit, became) }() // a panic gives it back, too

@@ -80,7 +80,7 @@ func failedJob(t *testing.T, c *Client, token, id string) *Error {
 	return failed
 }
 
-func TestJobAsksAsDocumented(t *testing.T) {
+func TestClient_JobAsksAsDocumented(t *testing.T) {
 	upstream := record(t, answer(200, string(documented(t))))
 	job, err := client(t, upstream.URL, Options{}).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
@@ -92,14 +92,14 @@ func TestJobAsksAsDocumented(t *testing.T) {
 	assert.Empty(t, request.Header.Get("Referer"))
 }
 
-func TestJobKeepsTheBasePath(t *testing.T) {
+func TestClient_JobKeepsTheBasePath(t *testing.T) {
 	upstream := record(t, answer(200, string(documented(t))))
 	_, err := client(t, upstream.URL+"/behind/a/proxy/", Options{}).Job(t.Context(), NewRequest(canary, anID))
 	require.NoError(t, err)
 	assert.Equal(t, "/behind/a/proxy/api/job/info", upstream.requests[0].URL.Path)
 }
 
-func TestWhatCannotBeATokenOrAnIDNeverLeaves(t *testing.T) {
+func TestClient_WhatCannotBeATokenOrAnIDNeverLeaves(t *testing.T) {
 	upstream := record(t, answer(200, string(documented(t))))
 	c := client(t, upstream.URL, Options{})
 	for _, bad := range []string{"", "xyz", "12 34", "12&v=2", "12\r\n", "é", strings.Repeat("a", 257)} {
@@ -111,7 +111,7 @@ func TestWhatCannotBeATokenOrAnIDNeverLeaves(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestRefusals(t *testing.T) {
+func TestClient_Refusals(t *testing.T) {
 	documentedError := func(errorType string) string {
 		return `{"ErrorType": "` + errorType + `", "ErrorComment": "What is wrong."}`
 	}
@@ -161,14 +161,14 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestAMalformedBodyIsNotQuoted(t *testing.T) {
+func TestClient_AMalformedBodyIsNotQuoted(t *testing.T) {
 	body := `{"JobId": "aa", "JobStatus": "Pending", "token ` + canary + `": 1, "JobName": 7}`
 	failed := failedJob(t, client(t, record(t, answer(200, body)).URL, Options{}), canary, anID)
 	assert.Equal(t, Malformed, failed.Type)
 	assert.Equal(t, 200, failed.Status)
 }
 
-func TestABodyIsBoundedAfterDecompression(t *testing.T) {
+func TestClient_ABodyIsBoundedAfterDecompression(t *testing.T) {
 	job := func(size int) string {
 		return `{"JobId": "aa", "JobStatus": "Pending", "JobName": "` + strings.Repeat("x", size) + `"}`
 	}
@@ -193,7 +193,7 @@ func TestABodyIsBoundedAfterDecompression(t *testing.T) {
 	assert.Len(t, *got.Name(), 1000<<10)
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
+func TestClient_RedirectsAreNotFollowed(t *testing.T) {
 	second := record(t, answer(200, string(documented(t))))
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		first := record(t, func(w http.ResponseWriter, r *http.Request) {
@@ -206,7 +206,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	assert.Empty(t, second.requests)
 }
 
-func TestATokenThatUpstreamRepeatsIsRedacted(t *testing.T) {
+func TestClient_ATokenThatUpstreamRepeatsIsRedacted(t *testing.T) {
 	for _, comment := range []string{canary, strings.ToUpper(canary), "token=" + canary + "!", canary[4:20], "x" + canary[24:]} {
 		body := `{"ErrorType": "BAD_API_TOKEN", "ErrorComment": "Wrong: ` + comment + ` for ` + anID + `"}`
 		failed := failedJob(t, client(t, record(t, answer(400, body)).URL, Options{}), canary, anID)
@@ -216,7 +216,7 @@ func TestATokenThatUpstreamRepeatsIsRedacted(t *testing.T) {
 	}
 }
 
-func TestATokenThatUpstreamRepeatsEncodedIsRedacted(t *testing.T) {
+func TestClient_ATokenThatUpstreamRepeatsEncodedIsRedacted(t *testing.T) {
 	percent := ""
 	for _, c := range []byte(canary) {
 		percent += fmt.Sprintf("%%%02X", c)
@@ -231,14 +231,14 @@ func TestATokenThatUpstreamRepeatsEncodedIsRedacted(t *testing.T) {
 	}
 }
 
-func TestALongCommentIsCutAndOneLine(t *testing.T) {
+func TestClient_ALongCommentIsCutAndOneLine(t *testing.T) {
 	body := `{"ErrorType": "INVALID_QUERY", "ErrorComment": "a\n\u0000b` + strings.Repeat("é", 5000) + `"}`
 	failed := failedJob(t, client(t, record(t, answer(400, body)).URL, Options{}), canary, anID)
 	assert.LessOrEqual(t, len(failed.Comment), maxText+len("…"))
 	assert.True(t, strings.HasPrefix(failed.Comment, "a  b"), failed.Comment)
 }
 
-func TestTheDeadlineIsKept(t *testing.T) {
+func TestClient_TheDeadlineHolds(t *testing.T) {
 	release := make(chan struct{})
 	hang := record(t, func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -252,7 +252,7 @@ func TestTheDeadlineIsKept(t *testing.T) {
 	assert.True(t, failed.Retryable())
 }
 
-func TestACallerWhoLeavesStopsTheCall(t *testing.T) {
+func TestClient_ACallerWhoLeavesStopsTheCall(t *testing.T) {
 	arrived, stopped := make(chan struct{}), make(chan struct{})
 	hang := record(t, func(w http.ResponseWriter, r *http.Request) {
 		close(arrived)
@@ -267,7 +267,7 @@ func TestACallerWhoLeavesStopsTheCall(t *testing.T) {
 	<-stopped
 }
 
-func TestUnreachable(t *testing.T) {
+func TestClient_Unreachable(t *testing.T) {
 	closed := record(t, nil)
 	closed.Close()
 	failed := failedJob(t, client(t, closed.URL, Options{}), canary, anID)
@@ -275,7 +275,7 @@ func TestUnreachable(t *testing.T) {
 	assert.Zero(t, failed.Status)
 }
 
-func TestHTTP2IsUsedWhereUpstreamSpeaksIt(t *testing.T) {
+func TestClient_HTTP2IsUsedWhereUpstreamSpeaksIt(t *testing.T) {
 	var protocol string
 	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protocol = r.Proto
@@ -292,15 +292,15 @@ func TestHTTP2IsUsedWhereUpstreamSpeaksIt(t *testing.T) {
 	assert.Equal(t, "HTTP/2.0", protocol)
 }
 
-func TestAProxyIsUsedOnlyWhenTold(t *testing.T) {
+func TestClient_AProxyIsUsedOnlyWhenConfigured(t *testing.T) {
 	// net/http reads the environment once a process, so the test looks at what it would ask.
 	assert.Nil(t, newTransport(1, Options{}).Proxy)
 	assert.NotNil(t, newTransport(1, Options{UseProxy: true}).Proxy)
 }
 
-// TestByNetHTTP holds for the other way to ask, which a proxy needs, what the other
+// TestClient_ByNetHTTP holds for the other way to ask, which a proxy needs, what the other
 // tests hold for http1.
-func TestByNetHTTP(t *testing.T) {
+func TestClient_ByNetHTTP(t *testing.T) {
 	byNetHTTP := Options{UseProxy: true}
 	upstream := record(t, answer(200, string(documented(t))))
 	job, err := client(t, upstream.URL, byNetHTTP).Job(t.Context(), NewRequest(canary, anID))
@@ -329,8 +329,8 @@ func TestByNetHTTP(t *testing.T) {
 	assert.Equal(t, Unavailable, failedJob(t, client(t, hang.URL, byNetHTTP), canary, anID).Type)
 }
 
-// TestAnAnswerWithoutABodyEndsItsConnection holds for both ways to ask.
-func TestAnAnswerWithoutABodyEndsItsConnection(t *testing.T) {
+// TestClient_AnAnswerWithoutABodyEndsItsConnection holds for both ways to ask.
+func TestClient_AnAnswerWithoutABodyEndsItsConnection(t *testing.T) {
 	for _, status := range []int{200, 204, 304} {
 		for _, opts := range []Options{{}, {UseProxy: true}} {
 			upstream := record(t, answer(status, ""))
@@ -344,7 +344,7 @@ func TestAnAnswerWithoutABodyEndsItsConnection(t *testing.T) {
 	}
 }
 
-func TestCallsUnderWayAreBounded(t *testing.T) {
+func TestClient_CallsUnderWayAreBounded(t *testing.T) {
 	var mu sync.Mutex
 	now, most := 0, 0
 	upstream := record(t, func(w http.ResponseWriter, r *http.Request) {
@@ -371,7 +371,7 @@ func TestCallsUnderWayAreBounded(t *testing.T) {
 	assert.Len(t, upstream.requests, 30)
 }
 
-func TestAnUnknownEnumValueIsLoggedOnce(t *testing.T) {
+func TestClient_AnUnknownEnumValueIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	upstream := record(t, answer(200, `{"JobId": "aa", "JobStatus": "Paused"}`))
 	c := client(t, upstream.URL, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -382,7 +382,7 @@ func TestAnUnknownEnumValueIsLoggedOnce(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(log.String(), "Paused"), log.String())
 }
 
-func TestNewRefusesAnAddressThatIsNone(t *testing.T) {
+func TestClient_NewRefusesAnAddressThatIsNone(t *testing.T) {
 	for _, address := range []string{"", "api.cielo24.com", "ftp://api.cielo24.com", "https://", "http://h:99999", "http://h:0", "http://:80", "https://u:" + canary + "@h", "https://h?x=" + canary, "https://h/%zz" + canary} {
 		_, err := New(address, Options{})
 		require.Error(t, err, address)
@@ -390,7 +390,7 @@ func TestNewRefusesAnAddressThatIsNone(t *testing.T) {
 	}
 }
 
-func TestTheTransportsOwnLogIsCutBeforeUpstreamsBytes(t *testing.T) {
+func TestClient_TheTransportsOwnLogIsCutBeforeUpstreamsBytes(t *testing.T) {
 	var log bytes.Buffer
 	w := TransportLog(slog.New(slog.NewTextHandler(&log, nil)))
 	_, _ = w.Write([]byte(`Unsolicited response received on idle HTTP channel starting with "HTTP/1.1 200 ` + canary + `"; err=<nil>`))

@@ -31,7 +31,7 @@ func decode(t *testing.T, body []byte) *Job {
 	return job.Job()
 }
 
-func TestDecodeTheDocumentedJob(t *testing.T) {
+func TestDecode_TheDocumentedJob(t *testing.T) {
 	body := documented(t)
 	require.Contains(t, string(body), `"Options": {},`, "the published example has a trailing comma")
 	job := decode(t, body)
@@ -66,7 +66,7 @@ func TestDecodeTheDocumentedJob(t *testing.T) {
 	}
 }
 
-func TestDecodeDates(t *testing.T) {
+func TestDecode_Dates(t *testing.T) {
 	for text, want := range map[string]string{
 		"2015-03-29T00:00:00":         "2015-03-29T00:00:00Z",
 		"2015-03-29T00:00:00.1":       "2015-03-29T00:00:00.1Z",
@@ -88,7 +88,7 @@ func TestDecodeDates(t *testing.T) {
 	}
 }
 
-func TestDecodeEnums(t *testing.T) {
+func TestDecode_Enums(t *testing.T) {
 	text := func(job *Job) []string {
 		return []string{string(job.Status), string(*job.Priority), string(*job.Fidelity), string(*job.Difficulty)}
 	}
@@ -106,7 +106,7 @@ func TestDecodeEnums(t *testing.T) {
 	}
 }
 
-func TestDecodeReportsUnknownEnumValues(t *testing.T) {
+func TestDecode_ReportsUnknownEnumValues(t *testing.T) {
 	var reported []string
 	job, err := decodeJob([]byte(`{"JobId": "aa", "JobStatus": "Paused", "Priority": "standard", "Fidelity": "", "JobDifficulty": "Odd"}`),
 		func(field, value string) { reported = append(reported, field+"="+value) })
@@ -118,7 +118,7 @@ func TestDecodeReportsUnknownEnumValues(t *testing.T) {
 	assert.EqualValues(t, Unrecognized, *job.Difficulty())
 }
 
-func TestDecodeNothingAndNull(t *testing.T) {
+func TestDecode_NothingAndNull(t *testing.T) {
 	bare := &Job{ID: "aa", Status: StatusPending}
 	assert.Equal(t, bare, decode(t, []byte(`{"JobId": "aa", "JobStatus": "Pending"}`)))
 	for _, field := range []string{
@@ -130,13 +130,13 @@ func TestDecodeNothingAndNull(t *testing.T) {
 	}
 }
 
-func TestDecodeExternalIDInBothSpellings(t *testing.T) {
+func TestDecode_ExternalIDInBothSpellings(t *testing.T) {
 	for _, member := range []string{`"ExternalID": "x"`, `"ExternalId": "x"`, `"ExternalId": "x", "ExternalID": null`, `"ExternalID": "x", "ExternalId": "y"`} {
 		assert.Equal(t, "x", *decode(t, bodyWith(member)).ExternalID, member)
 	}
 }
 
-func TestDecodeReturnTargets(t *testing.T) {
+func TestDecode_ReturnTargets(t *testing.T) {
 	job := decode(t, bodyWith(`"ReturnTargets": {
 		"url": [{"callback_url": "https://a.example/"}, {"callback_url": 7}, null],
 		"ftp": {"host": "ftp.example", "deep": [1, {"x": null}]},
@@ -169,7 +169,7 @@ func TestDecodeReturnTargets(t *testing.T) {
 	}, got)
 }
 
-func TestDecodeOptionsInOrder(t *testing.T) {
+func TestDecode_OptionsInOrder(t *testing.T) {
 	job := decode(t, bodyWith(`"Options": {"z": {"label": "Z", "setting": "1"}, "a": true, "n": 1.50, "l": [1], "s": "x", "0": null}`))
 	var got []string
 	for _, o := range job.Options {
@@ -178,7 +178,7 @@ func TestDecodeOptionsInOrder(t *testing.T) {
 	assert.Equal(t, []string{`z={"label": "Z", "setting": "1"}`, "a=true", "n=1.50", "l=[1]", `s="x"`, "0={}"}, got)
 }
 
-func TestDecodeRefusesWhatIsNotAWholeJob(t *testing.T) {
+func TestDecode_RefusesWhatIsNotAWholeJob(t *testing.T) {
 	whole := string(bodyWith(`"JobName": "x"`))
 	for name, body := range map[string]string{
 		"nothing": "", "space": " \n", "null": "null", "list": "[]", "empty object": "{}", "text": `"x"`,
@@ -209,7 +209,7 @@ func TestDecodeRefusesWhatIsNotAWholeJob(t *testing.T) {
 	}
 }
 
-func TestWithoutTrailingCommasLeavesStringsAlone(t *testing.T) {
+func TestDecode_WithoutTrailingCommasLeavesStringsAlone(t *testing.T) {
 	text := `{"a": ",]", "b": "\",}", "c": [1, 2 , ], "d": {"e": 1,
 	} ,}`
 	got, changed := withoutTrailingCommas([]byte(text))

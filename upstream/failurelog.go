@@ -70,8 +70,8 @@ func (l *failureLog) failed(e *Error) {
 	l.logger.Warn("a call of the job API failed", attrs...)
 }
 
-// tell is for what the breaker did: the circuit for all is told of each time.
-func (l *failureLog) tell(news []report) {
+// logBreaker is for what the breaker did: the circuit for all is told of each time.
+func (l *failureLog) logBreaker(news []report) {
 	for _, r := range news {
 		text, attrs := reportTexts[r.kind], r.attrs
 		if r.kind == openedForToken || r.kind == closedForToken {

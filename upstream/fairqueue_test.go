@@ -189,7 +189,7 @@ func (u *queueUnderTest) end() {
 }
 
 // What one token may hold at most, beside none, one and two others that hold all they may.
-func TestSharesOfTokens(t *testing.T) {
+func TestFairQueue_SharesOfTokens(t *testing.T) {
 	for concurrency, want := range map[int][]int{
 		1: {1, 0, 0}, 2: {1, 1, 0}, 4: {3, 1, 0}, 16: {14, 1, 1}, 64: {53, 7, 1}, 256: {210, 27, 3}, 1024: {840, 105, 14},
 	} {
@@ -206,7 +206,7 @@ func TestSharesOfTokens(t *testing.T) {
 }
 
 // Those who wait for least are not the ones to give up.
-func TestTheLongestWaitGivesUpAPlace(t *testing.T) {
+func TestFairQueue_TheLongestWaitGivesUpASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &queueUnderTest{t: t, random: seeded(t), q: newFairQueue(1, 4), concurrency: 1, waiting: 4}
 		u.operations = []*Operation{new(Operation), new(Operation)}
@@ -241,7 +241,7 @@ func TestTheLongestWaitGivesUpAPlace(t *testing.T) {
 	})
 }
 
-func TestAnUncontendedSlotAllocatesNothing(t *testing.T) {
+func TestFairQueue_AnUncontendedSlotAllocatesNothing(t *testing.T) {
 	q, op := newFairQueue(256, 1000), new(Operation)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		turn, err := q.acquire(t.Context(), key(1), op, time.Second)

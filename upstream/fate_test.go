@@ -51,8 +51,8 @@ func played(t *testing.T, e endpoint, opts Options) *Client {
 	return c
 }
 
-// TestTheWholeTimeoutIsForTheAnswer has an answer come just in time, and just too late.
-func TestTheWholeTimeoutIsForTheAnswer(t *testing.T) {
+// TestTenants_TheWholeTimeoutIsForTheAnswer has an answer come just in time, and just too late.
+func TestTenants_TheWholeTimeoutIsForTheAnswer(t *testing.T) {
 	for _, test := range []struct {
 		attempt, takes time.Duration
 		served         bool
@@ -71,7 +71,7 @@ func TestTheWholeTimeoutIsForTheAnswer(t *testing.T) {
 	}
 }
 
-func TestARetryIsForWhatFailedFast(t *testing.T) {
+func TestTenants_ARetryIsForWhatFailedFast(t *testing.T) {
 	for took, attempts := range map[time.Duration]int32{10 * time.Millisecond: 2, 4 * time.Second: 2, 6 * time.Second: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			var asked atomic.Int32
@@ -88,7 +88,7 @@ func TestARetryIsForWhatFailedFast(t *testing.T) {
 	}
 }
 
-func TestBusyIsToldWhileThereIsTime(t *testing.T) {
+func TestTenants_BusyComesWhileThereIsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := played(t, takes(time.Hour, aJob, nil), Options{Concurrency: 1})
 		defer c.Close()
@@ -105,9 +105,9 @@ func TestBusyIsToldWhileThereIsTime(t *testing.T) {
 	})
 }
 
-// TestHangingCallsOfOneTokenHoldUpNobodyElse has a token ask for more than there are slots
+// TestTenants_HangingCallsOfOneTokenHoldUpNobodyElse has a token ask for more than there are slots
 // and places to wait.
-func TestHangingCallsOfOneTokenHoldUpNobodyElse(t *testing.T) {
+func TestTenants_HangingCallsOfOneTokenHoldUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang, answer := takes(time.Hour, aJob, nil), takes(time.Millisecond, aJob, nil)
 		c := played(t, func(ctx context.Context, deadline time.Time, query string) (http1.Response, error) {
@@ -137,8 +137,8 @@ func TestHangingCallsOfOneTokenHoldUpNobodyElse(t *testing.T) {
 	})
 }
 
-// TestOneTokensFailuresShutNobodyElse has one token's calls all fail.
-func TestOneTokensFailuresShutNobodyElse(t *testing.T) {
+// TestTenants_OneTokensFailuresShutNobodyElse has one token's calls all fail.
+func TestTenants_OneTokensFailuresShutNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail, answer := takes(0, http1.Response{Status: 500}, nil), takes(time.Millisecond, aJob, nil)
 		c := played(t, func(ctx context.Context, deadline time.Time, query string) (http1.Response, error) {
@@ -164,9 +164,9 @@ func TestOneTokensFailuresShutNobodyElse(t *testing.T) {
 	})
 }
 
-// TestACallThatWasLeftIsNoFailure ends calls at any moment: that is neither told as a
+// TestTenants_ACancelledCallIsNoFailure ends calls at any moment: that is neither told as a
 // failure of upstream nor logged as one, and costs no retry that another call may need.
-func TestACallThatWasLeftIsNoFailure(t *testing.T) {
+func TestTenants_ACancelledCallIsNoFailure(t *testing.T) {
 	random := seeded(t)
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -193,8 +193,8 @@ func TestACallThatWasLeftIsNoFailure(t *testing.T) {
 	})
 }
 
-// TestAPanicGivesAllBack leaves no slot and no permit behind.
-func TestAPanicGivesAllBack(t *testing.T) {
+// TestTenants_APanicGivesAllBack leaves no slot and no permit behind.
+func TestTenants_APanicGivesAllBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := played(t, func(context.Context, time.Time, string) (http1.Response, error) { panic("at random") }, Options{})
 		defer c.Close()
@@ -225,8 +225,8 @@ func (o *outcomes) Retried() {
 	o.retried++
 }
 
-// TestFailuresAreLogged has upstream fail for a while, in two ways.
-func TestFailuresAreLogged(t *testing.T) {
+// TestTenants_FailuresAreLogged has upstream fail for a while, in two ways.
+func TestTenants_FailuresAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		answers := map[string]endpoint{
@@ -265,8 +265,8 @@ func TestFailuresAreLogged(t *testing.T) {
 	})
 }
 
-// TestTheBreakerIsLogged opens and closes it, for all and for a token.
-func TestTheBreakerIsLogged(t *testing.T) {
+// TestTenants_TheBreakerIsLogged opens and closes it, for all and for a token.
+func TestTenants_TheBreakerIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		c := played(t, takes(0, http1.Response{Status: 500}, nil), Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})

@@ -9,7 +9,7 @@ import (
 	"jobgraph/upstream"
 )
 
-func TestSettled(t *testing.T) {
+func TestJob_Settled(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { return new(now.Add(-d)) }
 	targets := []upstream.ReturnTarget{{Kind: "url"}}

@@ -69,7 +69,7 @@ func eventually(t *testing.T, condition func() bool, what string) {
 	require.Eventually(t, condition, 10*time.Second, time.Millisecond, what)
 }
 
-func TestTokensShareNothing(t *testing.T) {
+func TestPolicies_TokensShareNothing(t *testing.T) {
 	gate := faults.NewGate()
 	c, server := client(t, gate.Fault(), upstream.Options{})
 	var callers sync.WaitGroup
@@ -84,7 +84,7 @@ func TestTokensShareNothing(t *testing.T) {
 	callers.Wait()
 }
 
-func TestPanicIsAnErrorForAll(t *testing.T) {
+func TestPolicies_PanicIsAnErrorForAll(t *testing.T) {
 	seen := newCounts()
 	c, _ := client(t, nil, upstream.Options{Observer: seen})
 	c.Break("the token " + token)
@@ -94,7 +94,7 @@ func TestPanicIsAnErrorForAll(t *testing.T) {
 	assert.NotContains(t, err.Error(), token)
 }
 
-func TestRetryAfterIsHonoured(t *testing.T) {
+func TestPolicies_RetryAfterIsHonoured(t *testing.T) {
 	for header, want := range map[string]int{"30": 30, "0": 1, "86400": 300, "Mon, 02 Jan 2040 15:04:05 GMT": 300} {
 		t.Run(header, func(t *testing.T) {
 			c, server := client(t, faults.RateLimit(header), upstream.Options{})
@@ -110,7 +110,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 }
 
-func TestRetryAfterThatCannotBeRead(t *testing.T) {
+func TestPolicies_RetryAfterThatCannotBeRead(t *testing.T) {
 	c, server := client(t, faults.RateLimit("soon"), upstream.Options{})
 	for range 2 {
 		_, err := c.Job(t.Context(), upstream.NewRequest(token, "a"))
@@ -119,8 +119,8 @@ func TestRetryAfterThatCannotBeRead(t *testing.T) {
 	assert.Equal(t, 2, server.Requests())
 }
 
-// TestWhatIsTriedAgain counts the attempts of one call.
-func TestWhatIsTriedAgain(t *testing.T) {
+// TestPolicies_WhatIsTriedAgain counts the attempts of one call.
+func TestPolicies_WhatIsTriedAgain(t *testing.T) {
 	for status, attempts := range map[int]int{400: 1, 401: 1, 404: 1, 408: 1, 429: 1, 500: 1, 502: 2, 503: 2, 504: 2} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			c, server := client(t, faults.Status(status), upstream.Options{})
@@ -131,7 +131,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestRetriesHaveABudget(t *testing.T) {
+func TestPolicies_RetriesHaveABudget(t *testing.T) {
 	// One job in four fails: too few for the circuit breaker.
 	fault := faults.Status(503)
 	server, err := faults.NewServer(func(id string) *faults.Fault {
@@ -154,7 +154,7 @@ func TestRetriesHaveABudget(t *testing.T) {
 	assert.GreaterOrEqual(t, int(seen.retried.Load()), calls/5-1)
 }
 
-func TestRefusalsNeverOpenTheBreaker(t *testing.T) {
+func TestPolicies_RefusalsNeverOpenTheBreaker(t *testing.T) {
 	for _, status := range []int{400, 401, 403, 404, 429} {
 		seen := newCounts()
 		c, server := client(t, faults.Status(status), upstream.Options{Observer: seen})
@@ -167,7 +167,7 @@ func TestRefusalsNeverOpenTheBreaker(t *testing.T) {
 	}
 }
 
-func TestLeavingNeverOpensTheBreaker(t *testing.T) {
+func TestPolicies_CancellationNeverOpensTheBreaker(t *testing.T) {
 	seen := newCounts()
 	c, server := client(t, faults.Hang(), upstream.Options{Timeout: time.Hour, Observer: seen})
 	for i := range 10 {
@@ -182,7 +182,7 @@ func TestLeavingNeverOpensTheBreaker(t *testing.T) {
 	assert.Zero(t, seen.opened.Load())
 }
 
-func TestFiveFailuresOpenTheBreaker(t *testing.T) {
+func TestPolicies_FiveFailuresOpenTheBreaker(t *testing.T) {
 	seen := newCounts()
 	c, server := client(t, faults.Status(500), upstream.Options{Observer: seen})
 	for range 5 {
@@ -204,8 +204,8 @@ func of(operation *upstream.Operation, id string) upstream.Request {
 	return r
 }
 
-// TestTurns has one caller's 100 ids wait while another asks for one.
-func TestTurns(t *testing.T) {
+// TestPolicies_Turns has one caller's 100 ids wait while another asks for one.
+func TestPolicies_Turns(t *testing.T) {
 	gate := faults.NewGate()
 	c, server := client(t, gate.Fault(), upstream.Options{Concurrency: 1})
 	var greedy sync.WaitGroup
@@ -226,9 +226,9 @@ func TestTurns(t *testing.T) {
 	greedy.Wait()
 }
 
-// TestShedding fills the line with one caller's calls: what is too many is refused
+// TestPolicies_Shedding fills the line with one caller's calls: what is too many is refused
 // at once, and a caller with less takes the place of one with more.
-func TestShedding(t *testing.T) {
+func TestPolicies_Shedding(t *testing.T) {
 	gate := faults.NewGate()
 	seen := newCounts()
 	c, _ := client(t, gate.Fault(), upstream.Options{Concurrency: 1, Timeout: time.Hour, Observer: seen})

@@ -88,9 +88,9 @@ func encoded(text, form string) string {
 	return all.String()
 }
 
-// TestACutTextShowsNoPart has long texts that redaction makes short, so that what
+// TestRedact_ACutTextShowsNoPart has long texts that redaction makes short, so that what
 // stands where they are cut would be seen.
-func TestACutTextShowsNoPart(t *testing.T) {
+func TestRedact_ACutTextShowsNoPart(t *testing.T) {
 	filler := strings.Repeat("0", maxWork-100)
 	for end := 0; end < 100; end += 5 {
 		for _, secret := range []string{" " + canary, " https://me:pa55w0rd@host", " me:pa55w0rd@host", " " + grouped(canary, 2, " ")} {
@@ -128,10 +128,10 @@ func tokensOf(length int) []string {
 	return append(tokens, anID[:length], strings.ToUpper(canary[:length]))
 }
 
-// TestAnAnswerDoesNotChangeWithTheToken has an upstream repeat token and id in many
+// TestRedact_AnAnswerDoesNotChangeWithTheToken has an upstream repeat token and id in many
 // shapes. To a caller who chooses the ids, prefixes of the token among them, every
 // token must look the same.
-func TestAnAnswerDoesNotChangeWithTheToken(t *testing.T) {
+func TestRedact_AnAnswerDoesNotChangeWithTheToken(t *testing.T) {
 	var shape string
 	var status int
 	repeats := getterFunc(func(query string) http1.Response {
@@ -185,8 +185,8 @@ func withoutTime(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// TestBesideAShortTokenNothingIsQuoted: its form does not tell it from a word.
-func TestBesideAShortTokenNothingIsQuoted(t *testing.T) {
+// TestRedact_BesideAShortTokenNothingIsQuoted: its form does not tell it from a word.
+func TestRedact_BesideAShortTokenNothingIsQuoted(t *testing.T) {
 	for _, errorType := range []ErrorType{LoginInvalid, AccountExists, AccountUnprivileged, BadAPIToken, InvalidQuery,
 		InvalidOption, MissingParameter, InvalidURL, ItemNotFound} {
 		body := fmt.Sprintf(`{"ErrorType": %q, "ErrorComment": "The token cafe is wrong."}`, errorType)
@@ -208,9 +208,9 @@ func TestBesideAShortTokenNothingIsQuoted(t *testing.T) {
 	assert.NotContains(t, log.String(), "cafe")
 }
 
-// TestOnlyNamesOfEnumsAreLogged has values that no enum would have: that there was
+// TestRedact_OnlyNamesOfEnumsAreLogged has values that no enum would have: that there was
 // one is logged, once a field.
-func TestOnlyNamesOfEnumsAreLogged(t *testing.T) {
+func TestRedact_OnlyNamesOfEnumsAreLogged(t *testing.T) {
 	value := ""
 	upstream := record(t, func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"JobId": "aa", "JobStatus": value})
@@ -240,8 +240,8 @@ func TestOnlyNamesOfEnumsAreLogged(t *testing.T) {
 	}
 }
 
-// TestUnknownEnumValuesAreRememberedUpToABound has more of them than that.
-func TestUnknownEnumValuesAreRememberedUpToABound(t *testing.T) {
+// TestRedact_UnknownEnumValuesAreLoggedUpToABound has more of them than that.
+func TestRedact_UnknownEnumValuesAreLoggedUpToABound(t *testing.T) {
 	var value int
 	upstream := record(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, fmt.Sprintf(`{"JobId": "aa", "JobStatus": "New %d"}`, value))

@@ -29,15 +29,15 @@ type retryBudget struct {
 
 func newRetryBudget() *retryBudget { return &retryBudget{saved: retryReserve} }
 
-// earn counts a call.
-func (b *retryBudget) earn() {
+// deposit counts a call.
+func (b *retryBudget) deposit() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.saved = min(b.saved+retryShare, retryReserve)
 }
 
-// spend takes what one retry costs, if there is enough.
-func (b *retryBudget) spend() bool {
+// withdraw takes what one retry costs, if there is enough.
+func (b *retryBudget) withdraw() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.saved < 1 {

@@ -32,30 +32,30 @@ func newGetter(endpoint *url.URL, concurrency int, opts Options) getter {
 		return full
 	}
 	lean := http1.New(endpoint, http1.Options{MaxIdle: concurrency, MaxBody: maxBody, RootCAs: opts.RootCAs, UserAgent: agent})
-	return &negotiated{lean: lean, full: full}
+	return &fallback{http1: lean, std: full}
 }
 
-// negotiated asks by http1 until upstream chooses HTTP/2, as TLS lets it do, and by
+// fallback asks by http1 until upstream chooses HTTP/2, as TLS lets it do, and by
 // net/http from then on.
-type negotiated struct {
-	lean, full getter
+type fallback struct {
+	http1, std getter
 	http2      atomic.Bool
 }
 
-func (n *negotiated) Get(ctx context.Context, deadline time.Time, query string) (http1.Response, error) {
+func (n *fallback) Get(ctx context.Context, deadline time.Time, query string) (http1.Response, error) {
 	if !n.http2.Load() {
-		answer, err := n.lean.Get(ctx, deadline, query)
+		answer, err := n.http1.Get(ctx, deadline, query)
 		if !errors.Is(err, http1.ErrHTTP2) {
 			return answer, err
 		}
 		n.http2.Store(true)
 	}
-	return n.full.Get(ctx, deadline, query)
+	return n.std.Get(ctx, deadline, query)
 }
 
-func (n *negotiated) Close() {
-	n.lean.Close()
-	n.full.Close()
+func (n *fallback) Close() {
+	n.http1.Close()
+	n.std.Close()
 }
 
 // netHTTP asks by net/http. It speaks to the transport itself: an http.Client would

@@ -10,7 +10,7 @@ import (
 )
 
 // Both ways to ask say the same, and no version can add a header or break the request.
-func TestUserAgent_TellsTheVersion(t *testing.T) {
+func TestUserAgent_NamesTheVersion(t *testing.T) {
 	for version, want := range map[string]string{
 		"":       "jobgraph",
 		"devel":  "jobgraph/devel",

@@ -197,7 +197,7 @@ func recordingUpstream(t *testing.T) (address string, calls func() int) {
 // repeats is how often each attack is made, to measure what one costs.
 const repeats = 5
 
-func TestAttacksAreRefusedCheaply(t *testing.T) {
+func TestAttack_AttacksAreRefusedCheaply(t *testing.T) {
 	upstream, calls := recordingUpstream(t)
 	p := program.Spawn(t, "--upstream-url="+upstream, "--upstream-token=aa")
 	for _, attack := range attacks() {
@@ -227,7 +227,7 @@ func TestAttacksAreRefusedCheaply(t *testing.T) {
 	assert.Equal(t, 1, calls(), "the recorder records")
 }
 
-func TestWhatTheLimitsLetThrough(t *testing.T) {
+func TestAttack_WhatTheLimitsLetThrough(t *testing.T) {
 	upstream, _ := recordingUpstream(t)
 	p := program.Spawn(t, "--upstream-url="+upstream, "--upstream-token=aa")
 	cases := map[string]func(string) *http.Request{
@@ -250,7 +250,7 @@ func TestWhatTheLimitsLetThrough(t *testing.T) {
 }
 
 // Each limit is a flag: the smallest query that breaks a small limit is refused.
-func TestEachLimitIsAFlag(t *testing.T) {
+func TestAttack_EachLimitIsAFlag(t *testing.T) {
 	p := program.Start(t, "--max-tokens=40", "--max-depth=2", "--max-aliases=1", "--max-root-fields=2", "--max-directives=1",
 		"--max-ids=2", "--max-representations=2", "--max-upstream-calls=3", "--max-response-fields=12", "--max-body-bytes=500")
 	cases := map[string]struct {
@@ -278,7 +278,7 @@ func TestEachLimitIsAFlag(t *testing.T) {
 }
 
 // No error of the whole table quotes the request.
-func TestErrorsQuoteNothing(t *testing.T) {
+func TestAttack_ErrorsQuoteNothing(t *testing.T) {
 	const canary = "canary7ca5dc5c7cce"
 	p := program.Start(t)
 	for _, body := range []string{

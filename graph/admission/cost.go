@@ -11,7 +11,7 @@ import (
 
 // checkCost checks one request of a known document: how long its lists are, and
 // what that comes to. It only counts: the variables' entries are not looked at.
-func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinition, m *operationMeasure, variables map[string]any) gqlerror.List {
+func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinition, m *operationStats, variables map[string]any) gqlerror.List {
 	calls, fields := 0, 0
 	for _, root := range m.roots {
 		length := g.sizes.of(root.name)
@@ -20,10 +20,10 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 			if refusal := g.checkLength(root.name, length); refusal != nil {
 				return refusal
 			}
-			calls = add(calls, length)
-			length = add(length, longTexts(root.list, variables, operation))
+			calls = addSat(calls, length)
+			length = addSat(length, oversizeWeight(root.list, variables, operation))
 		}
-		fields = add(fields, add(1, times(length, root.fields)))
+		fields = addSat(fields, addSat(1, mulSat(length, root.fields)))
 	}
 	switch {
 	case calls > g.limits.UpstreamCalls:
@@ -31,7 +31,7 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 	case fields > g.limits.ResponseFields:
 		return tooComplex("The answer could have %d fields, %d are allowed. Ask for fewer jobs or fields at a time.", fields, g.limits.ResponseFields)
 	}
-	g.heavy.weigh(ctx, len(m.roots), add(fields, m.introspectionFields))
+	g.heavy.weigh(ctx, len(m.roots), addSat(fields, m.introspectionFields))
 	return nil
 }
 

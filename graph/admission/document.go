@@ -12,8 +12,8 @@ import (
 // variables, and valid. It is shared by all operations of that text: nobody
 // changes it.
 type document struct {
-	parsed  *ast.QueryDocument
-	measure *measure
+	parsed *ast.QueryDocument
+	stats  *stats
 }
 
 // nodeWeight is about how many bytes a document keeps for each node of its tree; 220
@@ -22,7 +22,7 @@ const nodeWeight = 300
 
 // weight is about how many bytes the document keeps.
 func (d *document) weight(text string) uint32 {
-	return uint32(2*len(text) + nodeWeight*(d.measure.nodes+1))
+	return uint32(2*len(text) + nodeWeight*(d.stats.nodes+1))
 }
 
 // read gives the text's document, from the cache where it is known. Limits come
@@ -41,8 +41,8 @@ func (g *Guard) read(text string) (*document, gqlerror.List) {
 	if len(parsed.Operations) == 0 {
 		return nil, refused(errcode.ValidationFailed, "The document has no operation. Send one such as { __typename }.")
 	}
-	read := &document{parsed: parsed, measure: measureDocument(parsed, g.sizes)}
-	if refusal := g.checkText(read.measure); refusal != nil {
+	read := &document{parsed: parsed, stats: measureDocument(parsed, g.sizes)}
+	if refusal := g.checkText(read.stats); refusal != nil {
 		return read, refusal
 	}
 	if failures := g.validate(parsed); len(failures) > 0 {
@@ -57,7 +57,7 @@ func (g *Guard) read(text string) (*document, gqlerror.List) {
 const maxNameBytes = 128
 
 // checkText checks what does not depend on the variables nor on the operation.
-func (g *Guard) checkText(m *measure) gqlerror.List {
+func (g *Guard) checkText(m *stats) gqlerror.List {
 	switch {
 	case m.introspects && !g.introspection:
 		return refused(errcode.ValidationFailed, "Introspection is off on this server.")
@@ -89,7 +89,7 @@ const (
 	maxIntrospectionAliases       = 3
 )
 
-func (g *Guard) checkOperation(m *operationMeasure) gqlerror.List {
+func (g *Guard) checkOperation(m *operationStats) gqlerror.List {
 	maxIntrospectionFields := maxIntrospectionFieldsPerType * g.sizes.of("types")
 	switch {
 	case m.depth > g.limits.Depth:

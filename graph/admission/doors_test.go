@@ -17,8 +17,8 @@ import (
 	"jobgraph/graph/e2e/program"
 )
 
-// TestShutServerHasNoFinding goes through the list of the tool graphql-cop.
-func TestShutServerHasNoFinding(t *testing.T) {
+// TestDoors_ShutServerHasNoFinding goes through the list of the tool graphql-cop.
+func TestDoors_ShutServerHasNoFinding(t *testing.T) {
 	p := program.Start(t, "--introspection=false", "--playground=false")
 	refused := func(request func(string) *http.Request) func(*testing.T) {
 		return func(t *testing.T) {
@@ -98,7 +98,7 @@ func assertNoSchema(t *testing.T, body []byte) {
 	}
 }
 
-func TestSchemaIsShownWhereItIsAllowed(t *testing.T) {
+func TestDoors_SchemaIsShownWhereItIsAllowed(t *testing.T) {
 	open := program.Start(t)
 	assert.Contains(t, string(do(t, query("{ __schema { types { name } } }")(open.URL)).body), "JobResult")
 	assert.Contains(t, do(t, query("{ jo }")(open.URL)).message(), `Did you mean "job"?`)
@@ -111,7 +111,7 @@ func TestSchemaIsShownWhereItIsAllowed(t *testing.T) {
 	assert.NotEqual(t, 200, do(t, query("{ __schema { __typename } }")(subgraph.URL)).status)
 }
 
-func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
+func TestDoors_EveryAnswerHasSecurityHeaders(t *testing.T) {
 	p := program.Start(t)
 	for name, request := range map[string]func(string) *http.Request{
 		"an answer":  query("{ __typename }"),
@@ -135,7 +135,7 @@ func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 	}
 }
 
-func TestOtherOrigins(t *testing.T) {
+func TestDoors_OtherOrigins(t *testing.T) {
 	const ours, other = "https://app.example.com", "https://evil.example.com"
 	from := func(t *testing.T, p *program.Program, method, origin string) http.Header {
 		request := send(method, "/graphql", `{"query": "{ __typename }"}`, "Content-Type", asJSON, "Origin", origin,
@@ -164,7 +164,7 @@ func TestOtherOrigins(t *testing.T) {
 	}
 }
 
-func TestOperationsInFlightAreBounded(t *testing.T) {
+func TestDoors_OperationsInFlightAreBounded(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked <- struct{}{}
@@ -224,7 +224,7 @@ func TestOverload_CachedResponsesNeedNoPermit(t *testing.T) {
 	assert.Equal(t, 200, do(t, query("{ __typename }")(p.URL)).status)
 }
 
-func TestWrongSettingsAreSaidInOneLine(t *testing.T) {
+func TestDoors_WrongSettingsAreSaidInOneLine(t *testing.T) {
 	notJSON := filepath.Join(t.TempDir(), "manifest.json")
 	require.NoError(t, os.WriteFile(notJSON, []byte("[]"), 0o600))
 	for _, flag := range []string{"--max-tokens=0", "--max-depth=-1", "--max-aliases=0", "--max-root-fields=0", "--max-directives=0",

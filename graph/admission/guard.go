@@ -91,13 +91,13 @@ func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.R
 		graphql.GetOperationContext(ctx).Doc = read.parsed
 	}
 	if len(failures) > 0 {
-		return first(ctx, failures)
+		return stash(ctx, failures)
 	}
 	operation := read.parsed.Operations.ForName(params.OperationName)
 	if operation == nil {
 		return refused(errcode.ValidationFailed, "The document has no operation of the name that was asked. Send operationName where it has several.")[0]
 	}
-	if failures := g.checkCost(ctx, operation, read.measure.operations[operation], params.Variables); len(failures) > 0 {
+	if failures := g.checkCost(ctx, operation, read.stats.operations[operation], params.Variables); len(failures) > 0 {
 		return failures[0]
 	}
 	graphql.GetOperationContext(ctx).Stats.SetExtension(documentKey, read)

@@ -26,7 +26,7 @@ import (
 
 // While every attack of the table comes in turn, over four connections, other
 // people's queries are answered. How fast is shown by -v.
-func TestAttacksDisturbNobody(t *testing.T) {
+func TestNeighbours_AttacksDisturbNobody(t *testing.T) {
 	upstream, _ := recordingUpstream(t)
 	p := program.Start(t, "--upstream-url="+upstream, "--upstream-token=aa")
 	var attackers sync.WaitGroup
@@ -63,7 +63,7 @@ func TestAttacksDisturbNobody(t *testing.T) {
 }
 
 // Each reference that fails has its error, however many do: their texts share a bound.
-func TestEachFailingReferenceHasItsError(t *testing.T) {
+func TestNeighbours_EachFailingReferenceHasItsError(t *testing.T) {
 	const most = 64 << 10
 	comment := "No."
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -106,7 +106,7 @@ func TestEachFailingReferenceHasItsError(t *testing.T) {
 
 // An answer holds at most 10 errors of at most 512 bytes, beside those of references, and
 // says how many it left out.
-func TestErrorsOfAnAnswerAreBounded(t *testing.T) {
+func TestNeighbours_ErrorsOfAnAnswerAreBounded(t *testing.T) {
 	bounded := admission.New(gqlparser.MustLoadSchema(&ast.Source{Input: "type Query { a: Int }"}), admission.Options{})
 	var all gqlerror.List
 	for i := range 25 {
@@ -130,7 +130,7 @@ func TestErrorsOfAnAnswerAreBounded(t *testing.T) {
 }
 
 // Ten directives that this server has not are one error, at the place of each.
-func TestUnknownDirectivesAreOneError(t *testing.T) {
+func TestNeighbours_UnknownDirectivesAreOneError(t *testing.T) {
 	p := program.Start(t)
 	for text, locations := range map[string]int{
 		"{ __typename" + strings.Repeat(" @aa", 10) + " }":                          10,

@@ -90,7 +90,7 @@ func leakyUpstream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestNoTokenIsEverShown(t *testing.T) {
+func TestSecrets_NoTokenIsEverShown(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(leakyUpstream))
 	t.Cleanup(upstream.Close)
 	p := program.Start(t, "--upstream-url="+upstream.URL, "--upstream-timeout=2s", "--log-level=debug")

@@ -7,18 +7,18 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// sized are the fields whose list is as long as an argument: the argument's name.
+// slicingArguments are the fields whose list is as long as an argument: the argument's name.
 // Each entry of that list can cause one call of the job API.
-var sized = map[string]string{
+var slicingArguments = map[string]string{
 	"job":        "ids",
 	"jobById":    "id",
 	"jobUpdated": "ids",
 	"_entities":  "representations",
 }
 
-// assumedLength is how long a list is taken to be whose length nobody knows
+// assumedSize is how long a list is taken to be whose length nobody knows
 // before the job has been fetched: a job's return targets and options.
-const assumedLength = 5
+const assumedSize = 5
 
 // sizes tells how long a field's list is taken to be.
 type sizes map[string]int
@@ -44,8 +44,8 @@ func newSizes(schema *ast.Schema) sizes {
 		"inputFields":   1,
 		"interfaces":    1,
 		"possibleTypes": 1,
-		"returnTargets": assumedLength,
-		"options":       assumedLength,
+		"returnTargets": assumedSize,
+		"options":       assumedSize,
 	}
 }
 
@@ -98,8 +98,8 @@ const (
 // keyWeight is how many fields one counts for by what its key has of the answer.
 func keyWeight(key string) int { return 1 + len(key)/nameUnit }
 
-// longTexts is how many entries more the ids count for. Their number is checked already.
-func longTexts(value *ast.Value, variables map[string]any, operation *ast.OperationDefinition) int {
+// oversizeWeight is how many entries more the ids count for. Their number is checked already.
+func oversizeWeight(value *ast.Value, variables map[string]any, operation *ast.OperationDefinition) int {
 	if value == nil {
 		return 0
 	}
@@ -107,14 +107,14 @@ func longTexts(value *ast.Value, variables map[string]any, operation *ast.Operat
 	switch value.Kind {
 	case ast.Variable:
 		if given, ok := variables[value.Raw]; ok {
-			return longGiven(given)
+			return oversizeValue(given)
 		}
 		if definition := operation.VariableDefinitions.ForName(value.Raw); definition != nil {
-			return longTexts(definition.DefaultValue, nil, &ast.OperationDefinition{})
+			return oversizeWeight(definition.DefaultValue, nil, &ast.OperationDefinition{})
 		}
 	case ast.ListValue:
 		for _, child := range value.Children {
-			more = add(more, longTexts(child.Value, variables, operation))
+			more = addSat(more, oversizeWeight(child.Value, variables, operation))
 		}
 	default:
 		more = len(value.Raw) / textUnit
@@ -122,7 +122,7 @@ func longTexts(value *ast.Value, variables map[string]any, operation *ast.Operat
 	return more
 }
 
-func longGiven(given any) int {
+func oversizeValue(given any) int {
 	more := 0
 	switch given := given.(type) {
 	case string:
@@ -132,22 +132,22 @@ func longGiven(given any) int {
 	case []any:
 		for _, entry := range given {
 			if _, nested := entry.([]any); !nested {
-				more = add(more, longGiven(entry))
+				more = addSat(more, oversizeValue(entry))
 			}
 		}
 	}
 	return more
 }
 
-// add and times stop at the largest number instead of going round.
-func add(a, b int) int {
+// addSat and times stop at the largest number instead of going round.
+func addSat(a, b int) int {
 	if a > math.MaxInt-b {
 		return math.MaxInt
 	}
 	return a + b
 }
 
-func times(a, b int) int {
+func mulSat(a, b int) int {
 	if a != 0 && b > math.MaxInt/a {
 		return math.MaxInt
 	}

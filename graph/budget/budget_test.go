@@ -12,9 +12,9 @@ import (
 	"jobgraph/graph/budget"
 )
 
-// TestAnyOrderOfHolders has many goroutines make, share, resize and release answers
+// TestBudget_AnyOrderOfHolders has many goroutines make, share, resize and release answers
 // in a random order, which may be repeated by its seed.
-func TestAnyOrderOfHolders(t *testing.T) {
+func TestBudget_AnyOrderOfHolders(t *testing.T) {
 	const total, each = 10_000, 3_000
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -66,8 +66,8 @@ func TestAnyOrderOfHolders(t *testing.T) {
 	}
 }
 
-// TestSharedOnce has one answer held by many.
-func TestSharedOnce(t *testing.T) {
+// TestBudget_SharedOnce has one answer held by many.
+func TestBudget_SharedOnce(t *testing.T) {
 	b := budget.New(1_000, 600)
 	first := budget.Hold{}
 	answer := first.Open(b)
@@ -97,7 +97,7 @@ func TestSharedOnce(t *testing.T) {
 	assert.Zero(t, b.InUse())
 }
 
-func TestOneAnswersBound(t *testing.T) {
+func TestBudget_OneAnswersBound(t *testing.T) {
 	b := budget.New(1_000, 600)
 	var hold budget.Hold
 	answer := hold.Open(b)
@@ -119,7 +119,7 @@ func TestOneAnswersBound(t *testing.T) {
 	hold.Close()
 }
 
-func TestNothingIsBoundedWithoutAHold(t *testing.T) {
+func TestBudget_NothingIsBoundedWithoutAHold(t *testing.T) {
 	var hold *budget.Hold
 	assert.Nil(t, budget.HoldFrom(t.Context()))
 	assert.Nil(t, hold.Open(budget.New(0, 0)))

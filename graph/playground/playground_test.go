@@ -20,7 +20,7 @@ import (
 	"jobgraph/graph/playground"
 )
 
-func TestPage(t *testing.T) {
+func TestPlayground_Page(t *testing.T) {
 	response := get(t, "/", "")
 
 	assert.Equal(t, http.StatusOK, response.Code)
@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 	assert.NotContains(t, response.Body.String(), "://", "an address of another host")
 }
 
-func TestPageIsNotSentTwice(t *testing.T) {
+func TestPlayground_PageIsNotSentTwice(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
 		etag := get(t, "/", encoding).Header().Get("Etag")
 		require.Regexp(t, `^"[^"]+"$`, etag, "strong")
@@ -41,12 +41,12 @@ func TestPageIsNotSentTwice(t *testing.T) {
 	}
 }
 
-func TestEncodingsHaveDifferentETags(t *testing.T) {
+func TestPlayground_EncodingsHaveDifferentETags(t *testing.T) {
 	assert.NotEqual(t, get(t, "/", "").Header().Get("Etag"), get(t, "/", "gzip").Header().Get("Etag"))
 }
 
 // The page's own files, and by way of them what the scripts and style sheets load.
-func TestAssets(t *testing.T) {
+func TestPlayground_Assets(t *testing.T) {
 	assets := reachable(t)
 	require.Greater(t, len(assets), 10)
 
@@ -68,7 +68,7 @@ func TestAssets(t *testing.T) {
 	assert.Less(t, size, 2<<20, "bytes compressed")
 }
 
-func TestLicenses(t *testing.T) {
+func TestPlayground_Licenses(t *testing.T) {
 	response := get(t, "/licenses.md", "")
 
 	assert.Equal(t, "text/markdown; charset=utf-8", response.Header().Get("Content-Type"))
@@ -88,7 +88,7 @@ func TestLicenses(t *testing.T) {
 
 // The copy of DOMPurify in monaco-editor has known ways through it: the released
 // package is in its place, once.
-func TestDOMPurifyIsTheReleasedOne(t *testing.T) {
+func TestPlayground_DOMPurifyIsTheReleasedOne(t *testing.T) {
 	pinned := regexp.MustCompile(`"dompurify": "([\d.]+)"`)
 	packages, err := os.ReadFile("package.json")
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestDOMPurifyIsTheReleasedOne(t *testing.T) {
 	assert.Contains(t, playground.Licenses(), "## dompurify - "+string(want[1])+" ")
 }
 
-func TestEncoding(t *testing.T) {
+func TestPlayground_Encoding(t *testing.T) {
 	for _, test := range []struct {
 		accept string
 		gzip   bool
@@ -139,7 +139,7 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-func TestHead(t *testing.T) {
+func TestPlayground_Head(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
 		whole := get(t, "/", encoding)
 		head := request(t, http.MethodHead, "/", http.Header{"Accept-Encoding": {encoding}})
@@ -152,7 +152,7 @@ func TestHead(t *testing.T) {
 }
 
 // A file is inflated once, however many ask for it and for however little of it.
-func TestFilesAreInflatedOnce(t *testing.T) {
+func TestPlayground_FilesAreInflatedOnce(t *testing.T) {
 	served := playground.Handler()
 	paths := []string{"/", "/licenses.md"}
 	built, err := os.ReadDir("dist/assets")
@@ -191,7 +191,7 @@ func (n nowhere) Header() http.Header          { return http.Header(n) }
 func (nowhere) Write(body []byte) (int, error) { return len(body), nil }
 func (nowhere) WriteHeader(int)                {}
 
-func TestRangesAreOfTheEncodingThatIsSent(t *testing.T) {
+func TestPlayground_RangesAreOfTheEncodingThatIsSent(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
 		whole := get(t, "/licenses.md", encoding).Body.String()
 		part := request(t, http.MethodGet, "/licenses.md", http.Header{"Accept-Encoding": {encoding}, "Range": {"bytes=10-19"}})
@@ -202,7 +202,7 @@ func TestRangesAreOfTheEncodingThatIsSent(t *testing.T) {
 	}
 }
 
-func TestOtherMethods(t *testing.T) {
+func TestPlayground_OtherMethods(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
 		response := request(t, method, "/", nil)
 		assert.Equal(t, http.StatusMethodNotAllowed, response.Code, method)
@@ -210,13 +210,13 @@ func TestOtherMethods(t *testing.T) {
 	}
 }
 
-func TestUnknownPaths(t *testing.T) {
+func TestPlayground_UnknownPaths(t *testing.T) {
 	for _, path := range []string{"/index.html", "/assets/", "/assets/index.js", "/dist/index.html.gz", "/../go.mod"} {
 		assert.Equal(t, http.StatusNotFound, get(t, path, "").Code, path)
 	}
 }
 
-func TestSecurityHeaders(t *testing.T) {
+func TestPlayground_SecurityHeaders(t *testing.T) {
 	for name, response := range map[string]*httptest.ResponseRecorder{
 		"page":    get(t, "/", ""),
 		"file":    get(t, "/licenses.md", "gzip"),

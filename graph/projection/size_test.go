@@ -29,7 +29,7 @@ func compiled(t *testing.T, of object, query string) *selection {
 }
 
 // Room for an answer is made, and counted, by its size: it must be neither less nor more.
-func TestSizeIsWhatIsWritten(t *testing.T) {
+func TestSize_IsWhatIsWritten(t *testing.T) {
 	ofJob, ofError := compiled(t, job, everything), compiled(t, apiError, everything)
 	nothing := compiled(t, job, `{ jobById(id: "aa") { ... on ApiError { type } } }`)
 	full := upstream.Job{
@@ -49,7 +49,7 @@ func TestSizeIsWhatIsWritten(t *testing.T) {
 	}
 }
 
-func TestWritingAJobAllocatesNothing(t *testing.T) {
+func TestSize_WritingAJobAllocatesNothing(t *testing.T) {
 	item := item{compiled(t, job, everything), upstream.Job{ReturnTargets: make([]upstream.ReturnTarget, 3)}.Encode().Record}
 	to := make([]byte, 0, item.size())
 	assert.Zero(t, testing.AllocsPerRun(100, func() { to = item.append(to[:0]) }))

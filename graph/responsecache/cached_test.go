@@ -29,7 +29,7 @@ func versions() api {
 	}
 }
 
-func TestAnAnswerIsKeptUntilItsFirstJobExpires(t *testing.T) {
+func TestResponseCache_AnAnswerIsCachedUntilItsFirstJobExpires(t *testing.T) {
 	w := newWorld(t, versions())
 	w.ask(t, jobs("aa"))
 	w.now.advance(600 * time.Millisecond)
@@ -51,7 +51,7 @@ func TestAnAnswerIsKeptUntilItsFirstJobExpires(t *testing.T) {
 	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
 }
 
-func TestASettledJobsAnswerIsKeptAsLongAsTheJob(t *testing.T) {
+func TestResponseCache_ASettledJobsAnswerIsCachedAsLongAsTheJob(t *testing.T) {
 	w := newWorld(t, func(_ *http.Request, _, id string) (int, string) {
 		return http.StatusOK, fmt.Sprintf(`{"JobId": %q, "JobStatus": "Complete", "ReturnDate": "2014-08-27T14:10:42"}`, id)
 	})
@@ -66,7 +66,7 @@ func TestASettledJobsAnswerIsKeptAsLongAsTheJob(t *testing.T) {
 }
 
 // Whatever makes the cache know a job better ends the answers made of it.
-func TestAnAnswerIsGoneAsSoonAsOneOfItsJobsIsRefreshed(t *testing.T) {
+func TestResponseCache_AnAnswerIsGoneAsSoonAsOneOfItsJobsIsRefreshed(t *testing.T) {
 	for name, refresh := range map[string]func(*testing.T, *world){
 		"by a request for fresh data": func(t *testing.T, w *world) {
 			o := jobs("aa", "bb")
@@ -122,7 +122,7 @@ func reference(id string) operation {
 		variables: map[string]any{"r": []any{map[string]any{"__typename": "Job", "id": id}}}}
 }
 
-func TestWhatIsNeverKept(t *testing.T) {
+func TestResponseCache_WhatIsNeverCached(t *testing.T) {
 	fails := func(status int, body string) api {
 		return func(r *http.Request, token, id string) (int, string) {
 			if id == "bb" {
@@ -166,7 +166,7 @@ func TestWhatIsNeverKept(t *testing.T) {
 
 // Once the job API has refused a token, for whichever job, no answer that was kept for it
 // is given any more; another token's still is.
-func TestARefusedTokenIsGivenNoKeptAnswer(t *testing.T) {
+func TestResponseCache_ARefusedTokenIsGivenNoCachedResponse(t *testing.T) {
 	var refuse atomic.Bool
 	w := newWorld(t, func(r *http.Request, token, id string) (int, string) {
 		if refuse.Load() && token == oneToken {
@@ -195,7 +195,7 @@ func TestARefusedTokenIsGivenNoKeptAnswer(t *testing.T) {
 }
 
 // A refusal is answered before anything is executed: it is nobody else's.
-func TestARefusalIsNotShared(t *testing.T) {
+func TestResponseCache_ARefusalIsNotShared(t *testing.T) {
 	w := newWorld(t, plain)
 	for _, variables := range []map[string]any{{"ids": nil}, {"ids": []any{nil}}, {}} {
 		assert.Contains(t, w.ask(t, operation{token: oneToken, query: names, variables: variables}), `"errors"`)
@@ -204,7 +204,7 @@ func TestARefusalIsNotShared(t *testing.T) {
 	assert.Empty(t, w.given())
 }
 
-func TestAJobThatIsNotFoundIsKeptForASecond(t *testing.T) {
+func TestResponseCache_AJobThatIsNotFoundIsCachedForASecond(t *testing.T) {
 	w := newWorld(t, func(*http.Request, string, string) (int, string) {
 		return http.StatusBadRequest, `{"ErrorType": "ITEM_NOT_FOUND", "ErrorComment": "none"}`
 	})
@@ -218,7 +218,7 @@ func TestAJobThatIsNotFoundIsKeptForASecond(t *testing.T) {
 	}
 }
 
-func TestReferencesAreKept(t *testing.T) {
+func TestResponseCache_ReferencesAreCached(t *testing.T) {
 	w := newWorld(t, plain)
 	first := w.ask(t, reference("aa"))
 	assert.Contains(t, first, oneToken)
@@ -226,7 +226,7 @@ func TestReferencesAreKept(t *testing.T) {
 	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
 }
 
-func TestKeptAnswersOfTwoTokensNeverMeet(t *testing.T) {
+func TestResponseCache_ResponsesOfTwoTokensNeverMeet(t *testing.T) {
 	w := newWorld(t, plain)
 	for range 3 {
 		for _, token := range []string{oneToken, twoToken} {
@@ -241,8 +241,8 @@ func TestKeptAnswersOfTwoTokensNeverMeet(t *testing.T) {
 	assert.Equal(t, repeated(responsecache.Cached, 4), w.given())
 }
 
-func TestWithoutTheFlagNothingIsKept(t *testing.T) {
-	w := newWorld(t, plain, func(o *graph.Options, _ *bool) { o.KeepAnswers = false })
+func TestResponseCache_WithoutTheFlagNothingIsCached(t *testing.T) {
+	w := newWorld(t, plain, func(o *graph.Options, _ *bool) { o.CacheResponses = false })
 	for range 3 {
 		w.ask(t, jobs("aa"))
 	}
@@ -251,7 +251,7 @@ func TestWithoutTheFlagNothingIsKept(t *testing.T) {
 }
 
 // However the text came, the answer is the same, headers and all.
-func TestTheSameTextByPostByGetAndByItsHash(t *testing.T) {
+func TestResponseCache_TheSameTextByPostByGetAndByItsHash(t *testing.T) {
 	w := newWorld(t, plain)
 	const query = `{ job(ids: ["aa"]) { ... on Job { name } } }`
 	sum := sha256.Sum256([]byte(query))

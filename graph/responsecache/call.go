@@ -71,7 +71,7 @@ func (c *Cache) follow(ctx context.Context, key key, joined *call) *graphql.Resp
 		panic(sharedPanic)
 	}
 	c.opts.Observe(InFlight)
-	return c.hand(ctx, shared.response, shared.answer)
+	return c.serve(ctx, shared.response, shared.answer)
 }
 
 // complete hands the response to all who wait. It is stored before the call is removed:

@@ -74,7 +74,7 @@ func repeated(s string, n int) []string {
 	return list
 }
 
-func TestEqualOperationsAtOnceAreExecutedOnce(t *testing.T) {
+func TestResponseCache_EqualOperationsAtOnceAreExecutedOnce(t *testing.T) {
 	for name, settings := range map[string][]setting{"with the cache": nil, "without": {withoutCache}} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate(t)
@@ -97,7 +97,7 @@ func TestEqualOperationsAtOnceAreExecutedOnce(t *testing.T) {
 	}
 }
 
-func TestTheFirstCallersLeavingHarmsNobody(t *testing.T) {
+func TestResponseCache_TheFirstCallersCancellationHarmsNobody(t *testing.T) {
 	g := newGate(t)
 	w := newWorld(t, g.answer)
 	first := w.begin(t, jobs("aa"))
@@ -121,7 +121,7 @@ func TestTheFirstCallersLeavingHarmsNobody(t *testing.T) {
 	assert.Empty(t, g.left)
 }
 
-func TestTheLastCallersLeavingEndsTheExecution(t *testing.T) {
+func TestResponseCache_TheLastCallersCancellationEndsTheExecution(t *testing.T) {
 	g := newGate(t)
 	w := newWorld(t, g.answer)
 	var clients []*client
@@ -142,7 +142,7 @@ func TestTheLastCallersLeavingEndsTheExecution(t *testing.T) {
 	assert.Equal(t, []string{"aa", "aa"}, w.calls())
 }
 
-func TestWhatIsNotEqualIsNotShared(t *testing.T) {
+func TestResponseCache_WhatIsNotEqualIsNotShared(t *testing.T) {
 	g := newGate(t)
 	w := newWorld(t, g.answer)
 	two := `query A($ids: [ID!]!) { job(ids: $ids) { ... on Job { name } } } query B($ids: [ID!]!) { job(ids: $ids) { ... on Job { id } } }`
@@ -190,7 +190,7 @@ func other(token string) string {
 }
 
 // A thousand callers need one execution and one place among those in flight.
-func TestAThousandAtOnce(t *testing.T) {
+func TestResponseCache_AThousandAtOnce(t *testing.T) {
 	for name, settings := range map[string][]setting{"with the cache": nil, "without": {withoutCache}} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate(t)

@@ -84,7 +84,7 @@ func newWorld(t *testing.T, answer api, settings ...setting) *world {
 	w.client, err = upstream.New(rest.URL, upstream.Options{})
 	require.NoError(t, err)
 	t.Cleanup(w.client.Close)
-	opts := graph.Options{KeepAnswers: true,
+	opts := graph.Options{CacheResponses: true,
 		ObserveOperation: func(string, time.Duration) { w.answers.Add(1) },
 		ObserveShared: func(how string) {
 			w.mu.Lock()

@@ -21,7 +21,7 @@ import (
 
 // Whole operations of random callers, who leave at random while time passes at random:
 // each job in each answer is one that the caller may be told of.
-func TestProperties(t *testing.T) {
+func TestProperty_Properties(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	f := newFacade(t, seed)
@@ -61,7 +61,7 @@ func newFacade(t *testing.T, seed uint64) *facade {
 	t.Cleanup(client.Close)
 	jobs := store.New(f.oracle.Source(client), store.Options{SettledTTL: time.Minute, ActiveTTL: time.Second, Now: f.clock.Now})
 	t.Cleanup(jobs.Close)
-	server := httptest.NewServer(graph.NewHandler(jobs, graph.Options{KeepAnswers: true, ObserveShared: func(how string) {
+	server := httptest.NewServer(graph.NewHandler(jobs, graph.Options{CacheResponses: true, ObserveShared: func(how string) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.shared[how]++

@@ -28,7 +28,7 @@ func (c *Cache) Lookup(ctx context.Context, request []byte) *graphql.Response {
 		return nil
 	}
 	c.opts.Observe(Cached)
-	return c.hand(ctx, cached.response, cached.answer)
+	return c.serve(ctx, cached.response, cached.answer)
 }
 
 // Remember has Lookup find what is cached for the operation by the request's bytes. They

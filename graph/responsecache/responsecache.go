@@ -125,7 +125,7 @@ func (c *Cache) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 	operation.Stats.SetExtension(responseKey, key)
 	if cached := c.lookup(key); cached != nil {
 		c.opts.Observe(Cached)
-		return c.hand(ctx, cached.response, cached.answer)
+		return c.serve(ctx, cached.response, cached.answer)
 	}
 	call, leads := c.join(ctx, key)
 	if !leads {
@@ -162,8 +162,8 @@ func (c *Cache) lookup(key key) *cachedResponse {
 	return cached
 }
 
-// hand has the request hold the answer that it is given.
-func (c *Cache) hand(ctx context.Context, response *graphql.Response, answer *budget.Answer) *graphql.Response {
+// serve has the request hold the answer that it is given.
+func (c *Cache) serve(ctx context.Context, response *graphql.Response, answer *budget.Answer) *graphql.Response {
 	if err := budget.HoldFrom(ctx).Take(answer); err != nil {
 		return c.opts.Budget.Refused(err)
 	}

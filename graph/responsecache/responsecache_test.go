@@ -25,7 +25,7 @@ func dispatch(c *Cache, ctx context.Context, execute graphql.ResponseHandler) *g
 
 func nobody(context.Context) (token string, fresh bool) { return "", false }
 
-func TestAPanicIsEverybodys(t *testing.T) {
+func TestResponsecache_APanicIsEverybodys(t *testing.T) {
 	c := New(Options{Caller: nobody})
 	executing, release := make(chan struct{}), make(chan struct{})
 	led, followed := make(chan any, 1), make(chan any, 1)
@@ -51,7 +51,7 @@ func TestAPanicIsEverybodys(t *testing.T) {
 	assert.Zero(t, c.calls.Len())
 }
 
-func TestWhoHasLeftIsGivenNothing(t *testing.T) {
+func TestResponsecache_CallerWhoHasLeftGetsNothing(t *testing.T) {
 	c := New(Options{Caller: nobody})
 	first, leave := context.WithCancel(t.Context())
 	executing, ended := make(chan struct{}), make(chan *graphql.Response)

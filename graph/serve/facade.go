@@ -70,17 +70,17 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	defer client.Close()
 	jobs := store.New(client, f.storeOptions())
 	defer jobs.Close()
-	watches := poll.New(jobs, poll.Options{
+	poller := poll.New(jobs, poll.Options{
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
 		MaxJobs:     c.MaxWatchedJobs,
 		Logger:      f.logger,
 	})
 	connections := transport.NewConnections(transport.ConnectionOptions{Max: c.MaxConnections, MaxPerClient: c.MaxClientConnections})
-	f.metrics.Watch(watches.Jobs, connections.Open)
+	f.metrics.Watch(poller.Jobs, connections.Open)
 	bytes := budget.New(c.MaxMemoryAnswers, c.MaxResponseBytes)
 	f.metrics.Answers(bytes.InUse)
-	handler, err := f.public(ctx, f.graphQL(jobs, watches, connections, bytes, documents), watches.Wake)
+	handler, err := f.public(ctx, f.graphQL(jobs, poller, connections, bytes, documents), poller.Wake)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		Handler:      handler,
 		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
 		CloseDelay:   c.ShutdownDelay,
-		Leave:        connections.Shutdown,
+		Shutdown:     connections.Shutdown,
 	}, f.backends...)
 }
 
@@ -156,7 +156,7 @@ func (f *facade) storeOptions() store.Options {
 	return opts
 }
 
-func (f *facade) graphQL(source upstream.Source, watches *poll.Watches, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
+func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
 	return graph.NewHandler(source, graph.Options{
 		Limits:           f.Limits,
 		MaxBodyBytes:     f.MaxBodyBytes,
@@ -169,9 +169,9 @@ func (f *facade) graphQL(source upstream.Source, watches *poll.Watches, connecti
 		DefaultToken:     f.token,
 		Logger:           f.logger,
 		ObserveOperation: f.metrics.OperationDone,
-		KeepAnswers:      f.Cache && f.CacheAnswers,
+		CacheResponses:   f.Cache && f.CacheAnswers,
 		ObserveShared:    f.metrics.AnswerShared,
-		Watches:          watches,
+		Poller:           poller,
 		Connections:      connections,
 		MaxOperations:    f.MaxOperations,
 		AllowOrigin:      f.CORSOrigin.Allow,
@@ -181,7 +181,7 @@ func (f *facade) graphQL(source upstream.Source, watches *poll.Watches, connecti
 // public is the public address's handler.
 func (f *facade) public(ctx context.Context, graphQL http.Handler, wake func(jobID string)) (http.Handler, error) {
 	readiness := &web.Readiness{}
-	context.AfterFunc(ctx, readiness.Leave)
+	context.AfterFunc(ctx, readiness.SetNotReady)
 	options := web.Options{
 		GraphQL:        graphQL,
 		Hosts:          allowedHosts(f.AllowedHost, f.token != "", f.listener.Addr()),

@@ -30,7 +30,7 @@ func fromBudget(b *budget.Budget) func(ctx context.Context, query string) *graph
 
 // An answer counts until its last byte has been written; who comes meanwhile has the
 // operation's error.
-func TestAnswersCountUntilTheyAreWritten(t *testing.T) {
+func TestBudget_AnswersCountUntilTheyAreWritten(t *testing.T) {
 	const refused = `"code":"OVERLOADED"`
 	for name, read := range map[string]func(t *testing.T, r *room){
 		"a WebSocket": func(t *testing.T, r *room) {

@@ -49,7 +49,7 @@ func NewConnections(options ConnectionOptions) *Connections {
 // ctx's error.
 func (c *Connections) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
-	if c.none() && c.shutdown.Err() == nil {
+	if c.idle() && c.shutdown.Err() == nil {
 		close(c.drained)
 	}
 	c.end()
@@ -69,7 +69,7 @@ func (c *Connections) Open() int {
 	return c.live
 }
 
-func (c *Connections) none() bool { return c.live == 0 && len(c.pending) == 0 }
+func (c *Connections) idle() bool { return c.live == 0 && len(c.pending) == 0 }
 
 // connection is one WebSocket or event stream, from begin or acquire to release.
 type connection struct {
@@ -162,7 +162,7 @@ func (conn *connection) enter() {
 }
 
 func (c *Connections) wake() {
-	if c.none() && c.shutdown.Err() != nil {
+	if c.idle() && c.shutdown.Err() != nil {
 		close(c.drained)
 	}
 }

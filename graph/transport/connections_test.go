@@ -34,7 +34,7 @@ func (r *room) status(address string) (events, socket int) {
 	return response.StatusCode, socket
 }
 
-func TestConnectionsAreBoundedForAllAndForEachClient(t *testing.T) {
+func TestConnections_AreBoundedForAllAndForEachClient(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{Max: 3, MaxPerClient: 2}, untilDone, func(t *testing.T, r *room) {
 		first := r.open(alice)
 		stream, answer := r.request("192.0.2.1:2", get("subscription"))
@@ -64,7 +64,7 @@ func TestConnectionsAreBoundedForAllAndForEachClient(t *testing.T) {
 	})
 }
 
-func TestAClientIsAnIPv6NetworkOf64Bits(t *testing.T) {
+func TestConnections_AClientIsAnIPv6NetworkOf64Bits(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{MaxPerClient: 1}, untilDone, func(t *testing.T, r *room) {
 		r.open("[2001:db8::1]:1")
 		_, socket := r.status("[2001:db8::ffff:1]:1")
@@ -74,7 +74,7 @@ func TestAClientIsAnIPv6NetworkOf64Bits(t *testing.T) {
 	})
 }
 
-func TestWithoutABoundForEachClientOneMayHaveThemAll(t *testing.T) {
+func TestConnections_WithoutABoundForEachClientOneMayHaveThemAll(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{Max: 150}, untilDone, func(t *testing.T, r *room) {
 		for range 150 {
 			r.open(alice)
@@ -85,7 +85,7 @@ func TestWithoutABoundForEachClientOneMayHaveThemAll(t *testing.T) {
 
 // Neither a WebSocket before connection_init nor a stream whose body is under way
 // takes a place that another could have.
-func TestOnlyWhatIsWholeTakesAPlace(t *testing.T) {
+func TestConnections_OnlyWhatIsWholeTakesASlot(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{Max: 1}, untilDone, func(t *testing.T, r *room) {
 		early, _ := r.dial(alice, "graphql-transport-ws")
 		for range 5 {
@@ -109,7 +109,7 @@ func TestOnlyWhatIsWholeTakesAPlace(t *testing.T) {
 }
 
 // Whoever opens one too many costs a place of the address that has the most.
-func TestPendingSocketsGiveWay(t *testing.T) {
+func TestConnections_PendingSocketsAreEvicted(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{MaxPerClient: 200}, untilDone, func(t *testing.T, r *room) {
 		bobs, _ := r.dial(bob, "graphql-transport-ws")
 		synctest.Wait()
@@ -132,7 +132,7 @@ func TestPendingSocketsGiveWay(t *testing.T) {
 	})
 }
 
-func TestRefusedRequestsForStreams(t *testing.T) {
+func TestConnections_RefusedRequestsForStreams(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, untilDone, func(t *testing.T, r *room) {
 		conn, answer := r.request(alice, "POST /graphql HTTP/1.1\r\n%sContent-Length: 2\r\n\r\n{}")
 		response, err := http.ReadResponse(answer, nil)

@@ -9,7 +9,7 @@ import (
 )
 
 // decodeGet reads the query string's parameters; variables and extensions are JSON.
-func decodeGet(r *http.Request, query string) (*graphql.RawParams, *refusal) {
+func decodeGet(r *http.Request, query string) (*graphql.RawParams, *requestError) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, badRequest("The query string is not URL-encoded as it should be.")

@@ -51,7 +51,7 @@ func (HTTP) Supports(*http.Request) bool { return true }
 // Do is gqlgen's.
 func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	mediaType, acceptable := negotiate(r.Header.Values("Accept"))
-	a := answer{w, r, exec, mediaType}
+	a := responder{w, r, exec, mediaType}
 	defer h.recovered(a)
 	// The answer's bytes count until the last one is written.
 	var hold budget.Hold
@@ -81,7 +81,7 @@ func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 }
 
-func (h HTTP) checkMethod(method string) *refusal {
+func (h HTTP) checkMethod(method string) *requestError {
 	switch {
 	case method == http.MethodPost, method == http.MethodGet && !h.DisableGET:
 		return nil
@@ -93,14 +93,14 @@ func (h HTTP) checkMethod(method string) *refusal {
 }
 
 // receive gives the bytes that a request is made of, the caller aside.
-func receive(r *http.Request) ([]byte, *refusal) {
+func receive(r *http.Request) ([]byte, *requestError) {
 	if r.Method == http.MethodGet {
 		return []byte(r.URL.RawQuery), nil
 	}
 	return receivePost(r)
 }
 
-func decodeRequest(r *http.Request, request []byte, start time.Time) (params *graphql.RawParams, refusal *refusal) {
+func decodeRequest(r *http.Request, request []byte, start time.Time) (params *graphql.RawParams, refusal *requestError) {
 	if r.Method == http.MethodGet {
 		params, refusal = decodeGet(r, string(request))
 	} else {
@@ -114,7 +114,7 @@ func decodeRequest(r *http.Request, request []byte, start time.Time) (params *gr
 
 // answered answers what needs no executor: a request whose response is cached and, under
 // overload, every other one.
-func (h HTTP) answered(ctx context.Context, a answer, request []byte, start time.Time) bool {
+func (h HTTP) answered(ctx context.Context, a responder, request []byte, start time.Time) bool {
 	var response *graphql.Response
 	if h.Responses != nil {
 		response = h.Responses.Lookup(ctx, request)
@@ -125,7 +125,7 @@ func (h HTTP) answered(ctx context.Context, a answer, request []byte, start time
 		}
 		response = overloaded
 	}
-	a.answer(response)
+	a.respond(response)
 	if h.Observe != nil {
 		outcome := "OK"
 		if budget.IsOverloaded(response) {
@@ -137,7 +137,7 @@ func (h HTTP) answered(ctx context.Context, a answer, request []byte, start time
 }
 
 // execute runs the operation and answers.
-func (h HTTP) execute(ctx context.Context, a answer, request []byte, params *graphql.RawParams) {
+func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *graphql.RawParams) {
 	operation, failures := a.exec.CreateOperationContext(ctx, params)
 	switch {
 	case a.r.Method == http.MethodGet && !isQuery(operation, params):
@@ -148,7 +148,7 @@ func (h HTTP) execute(ctx context.Context, a answer, request []byte, params *gra
 		a.refuse(needsStream)
 	default:
 		responses, ctx := a.exec.DispatchOperation(ctx, operation)
-		a.answer(responses(ctx))
+		a.respond(responses(ctx))
 		if h.Responses != nil {
 			h.Responses.Remember(ctx, request, operation)
 		}
@@ -167,7 +167,7 @@ func isQuery(created *graphql.OperationContext, params *graphql.RawParams) bool 
 	return operation == nil || operation.Operation == ast.Query
 }
 
-func (h HTTP) recovered(a answer) {
+func (h HTTP) recovered(a responder) {
 	value := recover()
 	if value == nil {
 		return

@@ -34,7 +34,7 @@ func do(t *testing.T, method, address, body string, header map[string]string) (*
 	return response, string(text)
 }
 
-func TestAcceptChoosesTheMediaType(t *testing.T) {
+func TestHTTP_AcceptChoosesTheMediaType(t *testing.T) {
 	p := program.Start(t)
 	for accept, want := range map[string]string{
 		"":                                  asJSON,
@@ -72,7 +72,7 @@ func TestAcceptChoosesTheMediaType(t *testing.T) {
 	}
 }
 
-func TestMethods(t *testing.T) {
+func TestHTTP_Methods(t *testing.T) {
 	p := program.Start(t)
 	for _, c := range []struct {
 		method, query string
@@ -101,7 +101,7 @@ func TestMethods(t *testing.T) {
 
 // The older media type has 200 for a request that is well-formed, the newer one 400;
 // neither has data.
-func TestRequestErrorsHaveNoData(t *testing.T) {
+func TestHTTP_RequestErrorsHaveNoData(t *testing.T) {
 	p := program.Start(t)
 	for name, body := range map[string]string{
 		"not to be parsed":    `{"query": "{"}`,
@@ -123,7 +123,7 @@ func TestRequestErrorsHaveNoData(t *testing.T) {
 	}
 }
 
-func TestVariablesKeepTheirDigits(t *testing.T) {
+func TestHTTP_VariablesKeepTheirDigits(t *testing.T) {
 	p := program.Start(t)
 	_, body := do(t, http.MethodPost, p.URL+"/graphql",
 		`{"query": "query ($ids: [ID!]!) { job(ids: $ids) { ... on ApiError { jobId } } }", "variables": {"ids": [12345678901234567890123]}}`,

@@ -12,14 +12,14 @@ import (
 
 // receivePost reads a JSON body. No content type that an HTML form can send is taken,
 // nor none at all: a page of another origin cannot post here unless CORS lets it.
-func receivePost(r *http.Request) ([]byte, *refusal) {
+func receivePost(r *http.Request) ([]byte, *requestError) {
 	if refusal := checkContent(r.Header); refusal != nil {
 		return nil, refusal
 	}
 	return readBody(r)
 }
 
-func decodePost(r *http.Request, body []byte) (*graphql.RawParams, *refusal) {
+func decodePost(r *http.Request, body []byte) (*graphql.RawParams, *requestError) {
 	var sent request
 	if !decode(body, &sent) {
 		return nil, badRequest(`The body is not a JSON object in UTF-8 such as {"query": "{ __typename }", "variables": {}}. Send one operation at a time.`)
@@ -27,7 +27,7 @@ func decodePost(r *http.Request, body []byte) (*graphql.RawParams, *refusal) {
 	return sent.params(r)
 }
 
-func checkContent(header http.Header) *refusal {
+func checkContent(header http.Header) *requestError {
 	mediaType, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	switch {
 	case err != nil || mediaType != mediaTypeJSON || len(header.Values("Content-Type")) > 1:
@@ -44,14 +44,14 @@ func checkContent(header http.Header) *refusal {
 }
 
 // readBody reads what [http.MaxBytesReader] lets through.
-func readBody(r *http.Request) ([]byte, *refusal) {
+func readBody(r *http.Request) ([]byte, *requestError) {
 	body, err := io.ReadAll(r.Body)
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, &tooLarge
 	case err != nil:
-		return nil, &refusal{status: http.StatusRequestTimeout, code: codeBadRequest,
+		return nil, &requestError{status: http.StatusRequestTimeout, code: codeBadRequest,
 			message: "The body did not arrive whole and in time. Send it again.", header: [2]string{"Connection", "close"}}
 	}
 	return body, nil

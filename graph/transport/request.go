@@ -24,7 +24,7 @@ type request struct {
 
 // params is the request as gqlgen takes it. A document's id becomes the extension
 // that persisted documents have on every transport.
-func (s request) params(r *http.Request) (*graphql.RawParams, *refusal) {
+func (s request) params(r *http.Request) (*graphql.RawParams, *requestError) {
 	params := &graphql.RawParams{Variables: s.Variables, Extensions: s.Extensions, Headers: r.Header}
 	if s.Query != nil {
 		params.Query = *s.Query

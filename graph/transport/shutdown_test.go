@@ -16,7 +16,7 @@ import (
 	"jobgraph/graph/transport"
 )
 
-func TestShutdownDrains(t *testing.T) {
+func TestShutdown_Drains(t *testing.T) {
 	respond := func(ctx context.Context, query string) *graphql.Response {
 		if query == "subscription" {
 			return untilDone(ctx, "")
@@ -62,7 +62,7 @@ func TestShutdownDrains(t *testing.T) {
 }
 
 // Who reads nothing, or does not answer the closing handshake, has 2 s.
-func TestShutdownDoesNotWaitForTheDeaf(t *testing.T) {
+func TestShutdown_DoesNotWaitForTheDeaf(t *testing.T) {
 	respond := func(ctx context.Context, query string) *graphql.Response {
 		if query == "subscription" {
 			return untilDone(ctx, "")
@@ -94,7 +94,7 @@ func TestShutdownDoesNotWaitForTheDeaf(t *testing.T) {
 	}
 }
 
-func TestShutdownEndsWithItsContext(t *testing.T) {
+func TestShutdown_EndsWithItsContext(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, nil, func(t *testing.T, r *room) {
 		end := make(chan struct{})
 		r.exec.respond = func(context.Context, string) *graphql.Response {

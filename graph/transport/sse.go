@@ -68,15 +68,15 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 		params, refusal = decodeRequest(r, request, start)
 	}
 	if refusal != nil {
-		answer{w, r, exec, mediaTypeJSON}.refuse(*refusal)
+		responder{w, r, exec, mediaTypeJSON}.refuse(*refusal)
 		return
 	}
-	place, full := t.Connections.acquire(clientOf(r))
+	slot, full := t.Connections.acquire(clientOf(r))
 	if full != nil {
 		full.refuse(w)
 		return
 	}
-	defer place.release()
+	defer slot.release()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	s := &stream{w: w, conn: http.NewResponseController(w), cancel: cancel, turn: make(chan struct{}, 1),

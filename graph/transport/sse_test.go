@@ -40,7 +40,7 @@ func line(t *testing.T, from *bufio.Reader) string {
 	}
 }
 
-func TestSSEKeepsQuietStreamsAlive(t *testing.T) {
+func TestSSE_KeepsQuietStreamsAlive(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, untilDone, func(t *testing.T, r *room) {
 		conn, events := r.stream("subscription")
 		defer conn.Close()
@@ -53,7 +53,7 @@ func TestSSEKeepsQuietStreamsAlive(t *testing.T) {
 	})
 }
 
-func TestSSEMessages(t *testing.T) {
+func TestSSE_Messages(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, nil, func(t *testing.T, r *room) {
 		answers := make(chan *graphql.Response, 3)
 		r.exec.respond = func(context.Context, string) *graphql.Response { return <-answers }
@@ -74,7 +74,7 @@ func TestSSEMessages(t *testing.T) {
 	})
 }
 
-func TestSSEDeadlineFollowsTheReader(t *testing.T) {
+func TestSSE_DeadlineFollowsTheReader(t *testing.T) {
 	const size = 1 << 20
 	respond := func(context.Context, string) *graphql.Response {
 		return data(`"` + strings.Repeat("x", size) + `"`)

@@ -60,7 +60,7 @@ func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 		}
 		s.opCtx = ctx
 	}
-	if full := s.place.promote(); full != nil {
+	if full := s.slot.promote(); full != nil {
 		return closeTryAgainLater, full.text
 	}
 	s.initTimer.Stop()

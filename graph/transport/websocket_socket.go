@@ -19,7 +19,7 @@ type socket struct {
 	WebSocket
 	conn    *websocket.Conn
 	below   net.Conn // conn's own
-	place   *connection
+	slot    *connection
 	exec    graphql.GraphExecutor
 	request *http.Request // the upgrade's
 

@@ -20,7 +20,7 @@ import (
 	"jobgraph/graph/transport"
 )
 
-func TestWebSocketCloseCodes(t *testing.T) {
+func TestWebSocket_CloseCodes(t *testing.T) {
 	const start = `{"type": "connection_init"}`
 	live := subscribe("a", "subscription")
 	for _, test := range []struct {
@@ -80,7 +80,7 @@ func TestWebSocketCloseCodes(t *testing.T) {
 	})
 }
 
-func TestWebSocketMessages(t *testing.T) {
+func TestWebSocket_Messages(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, nil, func(t *testing.T, r *room) {
 		answers := make(chan *graphql.Response, 3)
 		r.exec.respond = func(context.Context, string) *graphql.Response { return <-answers }
@@ -125,7 +125,7 @@ func (p *peer) flood(text func(i int) string) int {
 
 // What a client is refused, and its pings, are answered by the goroutine that reads:
 // a client that does not read is not read.
-func TestWebSocketWhoDoesNotReadIsNotRead(t *testing.T) {
+func TestWebSocket_WhoDoesNotReadIsNotRead(t *testing.T) {
 	for name, test := range map[string]struct {
 		text  func(i int) string
 		taken int
@@ -161,7 +161,7 @@ func TestWebSocketWhoDoesNotReadIsNotRead(t *testing.T) {
 
 // An operation that the client has completed counts until it has ended; the reader
 // waits for that, and does not refuse what the protocol allows.
-func TestWebSocketWaitsForCompletedOperations(t *testing.T) {
+func TestWebSocket_WaitsForCompletedOperations(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, nil, func(t *testing.T, r *room) {
 		end := make(chan struct{})
 		var running atomic.Int64
@@ -188,7 +188,7 @@ func TestWebSocketWaitsForCompletedOperations(t *testing.T) {
 	})
 }
 
-func TestWebSocketPings(t *testing.T) {
+func TestWebSocket_Pings(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, untilDone, func(t *testing.T, r *room) {
 		reader, mute := r.open(alice), r.open(alice)
 		ctx := reader.ws.CloseRead(t.Context()) // answers pings
@@ -204,7 +204,7 @@ func TestWebSocketPings(t *testing.T) {
 }
 
 // A ping that stands behind an answer in the network is answered later.
-func TestWebSocketPingsWaitForWhatStandsBefore(t *testing.T) {
+func TestWebSocket_PingsWaitForWhatStandsBefore(t *testing.T) {
 	const size = 4 * 64 << 10
 	inRoom(t, transport.ConnectionOptions{}, func(context.Context, string) *graphql.Response {
 		return data(`"` + strings.Repeat("x", size) + `"`)
@@ -218,7 +218,7 @@ func TestWebSocketPingsWaitForWhatStandsBefore(t *testing.T) {
 	})
 }
 
-func TestWebSocketDeadlineFollowsTheReader(t *testing.T) {
+func TestWebSocket_DeadlineFollowsTheReader(t *testing.T) {
 	const size = 1 << 20
 	respond := func(context.Context, string) *graphql.Response {
 		return data(`"` + strings.Repeat("x", size) + `"`)
@@ -256,7 +256,7 @@ func readSlowly(from io.Reader, size int, pace time.Duration) (read int) {
 }
 
 // Of the states that come while its client does not read, a subscription keeps none.
-func TestWebSocketAsksForOneStateAtATime(t *testing.T) {
+func TestWebSocket_AsksForOneStateAtATime(t *testing.T) {
 	var asked atomic.Int64
 	inRoom(t, transport.ConnectionOptions{}, func(context.Context, string) *graphql.Response {
 		return data(fmt.Sprint(asked.Add(1)))
@@ -271,7 +271,7 @@ func TestWebSocketAsksForOneStateAtATime(t *testing.T) {
 	})
 }
 
-func TestWebSocketForeignOrigin(t *testing.T) {
+func TestWebSocket_ForeignOrigin(t *testing.T) {
 	inRoom(t, transport.ConnectionOptions{}, untilDone, func(t *testing.T, r *room) {
 		r.WebSocket.AllowOrigin = func(*http.Request) bool { return false }
 		_, status := r.dial(alice, "graphql-transport-ws")

@@ -41,7 +41,7 @@ func readFramed(r *bufio.Reader, h head, limit int) ([]byte, error) {
 	case h.length <= atOnce:
 		body := make([]byte, h.length)
 		n, err := io.ReadFull(r, body)
-		return body[:n], cut(err)
+		return body[:n], truncated(err)
 	}
 	body, err := readAll(io.LimitReader(r, h.length), limit)
 	if err == nil && int64(len(body)) < h.length {
@@ -78,8 +78,8 @@ func skipTrailers(r *bufio.Reader) error {
 	}
 }
 
-// cut is what an end before the body's own is called.
-func cut(err error) error {
+// truncated is what an end before the body's own is called.
+func truncated(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}

@@ -111,7 +111,7 @@ func (c *Client) Get(ctx context.Context, deadline time.Time, query string) (Res
 	}
 	conn, err := c.dial(ctx, deadline)
 	if err != nil {
-		return Response{}, told(ctx, err)
+		return Response{}, callerError(ctx, err)
 	}
 	return c.exchange(ctx, conn, query)
 }
@@ -142,12 +142,12 @@ func (c *Client) exchange(ctx context.Context, conn *conn, query string) (Respon
 	} else {
 		conn.Close()
 	}
-	return response, told(ctx, err)
+	return response, callerError(ctx, err)
 }
 
-// told is the error as the caller is told of it: a connection says "i/o timeout"
+// callerError is the error as the caller is callerError of it: a connection says "i/o timeout"
 // where the call was ended.
-func told(ctx context.Context, err error) error {
+func callerError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -21,7 +21,7 @@ import (
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-func TestTheRequest(t *testing.T) {
+func TestClient_TheRequest(t *testing.T) {
 	asked := make(chan *http.Request, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked <- r }))
 	defer server.Close()
@@ -38,7 +38,7 @@ func TestTheRequest(t *testing.T) {
 	assert.Equal(t, []string{"jobgraph/v1"}, (<-asked).Header["User-Agent"])
 }
 
-func TestAddresses(t *testing.T) {
+func TestClient_Addresses(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"http://api.example": "api.example:80", "https://api.example:": "api.example:443",
 		"http://[::1]/x": "[::1]:80", "https://api.example:8443": "api.example:8443",
@@ -64,8 +64,8 @@ func withLength(header, body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", header, len(body), body)
 }
 
-// TestFraming asks twice for each form that an answer can have.
-func TestFraming(t *testing.T) {
+// TestClient_Framing asks twice for each form that an answer can have.
+func TestClient_Framing(t *testing.T) {
 	long := strings.Repeat("long", 50_000)
 	for _, test := range []struct {
 		name, answer, body string
@@ -119,16 +119,16 @@ func TestFraming(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestClient_RetryAfter(t *testing.T) {
 	s := serve(t, always("HTTP/1.1 429 Slow Down\r\nretry-after:  7 \r\nContent-Length: 0\r\n\r\n", true))
 	response, err := get(client(t, s.url, Options{}))
 	require.NoError(t, err)
 	assert.Equal(t, Response{Status: 429, RetryAfter: "7", Body: []byte{}}, response)
 }
 
-// TestMalformed has heads that are none: no answer comes of them, and nothing more
+// TestClient_Malformed has heads that are none: no answer comes of them, and nothing more
 // is asked on their connection.
-func TestMalformed(t *testing.T) {
+func TestClient_Malformed(t *testing.T) {
 	long := strings.Repeat("from-upstream", 10_000)
 	for _, answer := range []string{
 		"220 from-upstream ESMTP\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 \r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "http/1.1 200 OK\r\n\r\n",
@@ -160,7 +160,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-func TestAnEndlessLineIsNotReadWhole(t *testing.T) {
+func TestClient_AnEndlessLineIsNotReadWhole(t *testing.T) {
 	const much = 1 << 20
 	line := io.LimitReader(endless{}, much).(*io.LimitedReader)
 	_, err := readHead(bufio.NewReader(line))
@@ -177,8 +177,8 @@ func (endless) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestBodies has bodies that are cut, broken or too long.
-func TestBodies(t *testing.T) {
+// TestClient_Bodies has bodies that are cut, broken or too long.
+func TestClient_Bodies(t *testing.T) {
 	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	long := strings.Repeat("x", 1001)
 	for _, test := range []struct {
@@ -223,8 +223,8 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestABrokenBodyEndsItsConnection has servers that go on as if all were well.
-func TestABrokenBodyEndsItsConnection(t *testing.T) {
+// TestClient_ABrokenBodyEndsItsConnection has servers that go on as if all were well.
+func TestClient_ABrokenBodyEndsItsConnection(t *testing.T) {
 	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for name, answer := range map[string]string{
 		"a chunk's size that is none":  chunked + "from-upstream\r\n",
@@ -246,7 +246,7 @@ func TestABrokenBodyEndsItsConnection(t *testing.T) {
 	}
 }
 
-func TestABodyMayHaveAllThatIsAllowed(t *testing.T) {
+func TestClient_ABodyMayHaveAllThatIsAllowed(t *testing.T) {
 	for _, size := range []int{1000, 100_000} {
 		s := serve(t, always(withLength("", strings.Repeat("x", size)), true))
 		response, err := get(client(t, s.url, Options{MaxBody: size}))
@@ -255,7 +255,7 @@ func TestABodyMayHaveAllThatIsAllowed(t *testing.T) {
 	}
 }
 
-func TestADeadlineEndsTheCall(t *testing.T) {
+func TestClient_ADeadlineEndsTheCall(t *testing.T) {
 	for name, begin := range map[string]string{"no answer": "", "in the head": "HTTP/1.1 2", "in the body": ok[:len(ok)-1]} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, always(begin, true))
@@ -272,7 +272,7 @@ func TestADeadlineEndsTheCall(t *testing.T) {
 	}
 }
 
-func TestLeavingEndsTheCall(t *testing.T) {
+func TestClient_CancellationEndsTheCall(t *testing.T) {
 	for name, begin := range map[string]string{"no answer": "", "in the head": "HTTP/1.1 2", "in the body": ok[:len(ok)-1]} {
 		t.Run(name, func(t *testing.T) {
 			ctx, leave := context.WithCancel(t.Context())
@@ -296,7 +296,7 @@ func TestLeavingEndsTheCall(t *testing.T) {
 	}
 }
 
-func TestNothingIsAskedAfterTheEnd(t *testing.T) {
+func TestClient_NothingIsAskedAfterTheEnd(t *testing.T) {
 	s := serve(t, always(ok, true))
 	ctx, leave := context.WithCancel(t.Context())
 	leave()

@@ -35,7 +35,7 @@ func (c *Client) arrived() bool {
 	return waiting.SetDeadline(soon()) == nil && !waiting.peeker.quiet()
 }
 
-func TestAConnectionClosedWhileIdleIsNotUsed(t *testing.T) {
+func TestReuse_AConnectionClosedWhileIdleIsNotUsed(t *testing.T) {
 	closing := make(chan net.Conn, 2)
 	s := serve(t, func(c net.Conn, request int) bool {
 		_, _ = c.Write([]byte(ok))
@@ -53,8 +53,8 @@ func TestAConnectionClosedWhileIdleIsNotUsed(t *testing.T) {
 	assert.Equal(t, 1, c.idle.len())
 }
 
-// TestAnAnswerThatNobodyAskedForIsNobodys has upstream answer twice.
-func TestAnAnswerThatNobodyAskedForIsNobodys(t *testing.T) {
+// TestReuse_AnAnswerThatNobodyAskedForIsNobodys has upstream answer twice.
+func TestReuse_AnAnswerThatNobodyAskedForIsNobodys(t *testing.T) {
 	conns := make(chan net.Conn, 2)
 	s := serve(t, func(c net.Conn, request int) bool {
 		_, _ = c.Write([]byte(ok))
@@ -72,9 +72,9 @@ func TestAnAnswerThatNobodyAskedForIsNobodys(t *testing.T) {
 	assert.EqualValues(t, 2, s.accepted.Load(), "connections")
 }
 
-// TestAConnectionClosedByTheRequest has upstream close a connection as the next
+// TestReuse_AConnectionClosedByTheRequest has upstream close a connection as the next
 // request comes: once that is tried again, on a new connection, and no oftener.
-func TestAConnectionClosedByTheRequest(t *testing.T) {
+func TestReuse_AConnectionClosedByTheRequest(t *testing.T) {
 	var broken sync.Map
 	s := serve(t, func(c net.Conn, request int) bool {
 		if request == 2 {
@@ -92,7 +92,7 @@ func TestAConnectionClosedByTheRequest(t *testing.T) {
 	assert.EqualValues(t, 2, s.accepted.Load())
 }
 
-func TestANewConnectionThatFailsIsAnError(t *testing.T) {
+func TestReuse_ANewConnectionThatFailsIsAnError(t *testing.T) {
 	s := serve(t, func(c net.Conn, request int) bool {
 		return request == 1 && always(ok, true)(c, request)
 	})
@@ -105,7 +105,7 @@ func TestANewConnectionThatFailsIsAnError(t *testing.T) {
 	assert.EqualValues(t, 4, s.requests.Load())
 }
 
-func TestAnAnswerThatHasBegunIsNotAskedForAgain(t *testing.T) {
+func TestReuse_AnAnswerThatHasBegunIsNotAskedForAgain(t *testing.T) {
 	s := serve(t, func(c net.Conn, request int) bool {
 		if request == 1 {
 			return always(ok, true)(c, request)
@@ -118,7 +118,7 @@ func TestAnAnswerThatHasBegunIsNotAskedForAgain(t *testing.T) {
 	assert.EqualValues(t, 2, s.requests.Load())
 }
 
-func TestNoServer(t *testing.T) {
+func TestReuse_NoServer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	listener.Close()
@@ -126,8 +126,8 @@ func TestNoServer(t *testing.T) {
 	assert.Zero(t, response.Status)
 }
 
-// TestThePool has ten calls at once where three connections may be idle.
-func TestThePool(t *testing.T) {
+// TestReuse_ThePool has ten calls at once where three connections may be idle.
+func TestReuse_ThePool(t *testing.T) {
 	var together sync.WaitGroup
 	together.Add(10)
 	s := serve(t, func(c net.Conn, request int) bool {
@@ -155,8 +155,8 @@ func TestThePool(t *testing.T) {
 	eventually(t, func() bool { return s.open.Load() == 0 }, "the end of what was idle later")
 }
 
-// TestTheLastUsedIsUsedNext keeps the connections few that a small load needs.
-func TestTheLastUsedIsUsedNext(t *testing.T) {
+// TestReuse_TheLastUsedIsUsedNext keeps the connections few that a small load needs.
+func TestReuse_TheLastUsedIsUsedNext(t *testing.T) {
 	p := newPool(3, time.Hour)
 	defer p.close()
 	a, b := &conn{Conn: &net.TCPConn{}}, &conn{Conn: &net.TCPConn{}}
@@ -167,7 +167,7 @@ func TestTheLastUsedIsUsedNext(t *testing.T) {
 	assert.Nil(t, p.take())
 }
 
-func TestClose(t *testing.T) {
+func TestReuse_Close(t *testing.T) {
 	answering, release := make(chan struct{}), make(chan struct{})
 	s := serve(t, func(c net.Conn, request int) bool {
 		if request == 2 {

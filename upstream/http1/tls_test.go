@@ -50,9 +50,9 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestTLSHidesNoAnswerThatNobodyAskedFor has it in the same packet as the answer: it
+// TestTLS_HidesNoAnswerThatNobodyAskedFor has it in the same packet as the answer: it
 // has left the socket with that one.
-func TestTLSHidesNoAnswerThatNobodyAskedFor(t *testing.T) {
+func TestTLS_HidesNoAnswerThatNobodyAskedFor(t *testing.T) {
 	config, trusted := certified(t)
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func (l gathering) Accept() (net.Conn, error) {
 	return &gathered{Conn: c}, err
 }
 
-func TestHTTP2IsLeftToOthers(t *testing.T) {
+func TestTLS_HTTP2IsLeftToOthers(t *testing.T) {
 	config, trusted := certified(t, "h2", "http/1.1")
 	s := serveTLS(t, config, always(ok, true))
 	_, err := get(client(t, s.url, Options{RootCAs: trusted}))
@@ -106,7 +106,7 @@ func TestHTTP2IsLeftToOthers(t *testing.T) {
 	eventually(t, func() bool { return s.open.Load() == 0 }, "the connection's end")
 }
 
-func TestWhoIsNotTrustedIsAskedNothing(t *testing.T) {
+func TestTLS_WhoIsNotTrustedIsAskedNothing(t *testing.T) {
 	log.SetOutput(io.Discard)
 	config, _ := certified(t)
 	s := serveTLS(t, config, always(ok, true))
@@ -121,14 +121,14 @@ func TestWhoIsNotTrustedIsAskedNothing(t *testing.T) {
 	assert.Zero(t, s.requests.Load())
 }
 
-func TestTLSToAPlainServer(t *testing.T) {
+func TestTLS_ToAPlainServer(t *testing.T) {
 	s := serve(t, always(ok, true))
 	_, err := failed(t, client(t, strings.Replace(s.url, "http:", "https:", 1), Options{}))
 	assert.Error(t, err)
 }
 
-// TestLeavingEndsAHandshake has a server that accepts and says nothing.
-func TestLeavingEndsAHandshake(t *testing.T) {
+// TestTLS_CancellationEndsAHandshake has a server that accepts and says nothing.
+func TestTLS_CancellationEndsAHandshake(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestSumsTellListsOfTextsApart(t *testing.T) {
+func TestKeyedhash_SumsDistinguishListsOfTexts(t *testing.T) {
 	h := New()
 	seen := map[Sum][]string{}
 	for _, texts := range [][]string{
@@ -23,7 +23,7 @@ func TestSumsTellListsOfTextsApart(t *testing.T) {
 	}
 }
 
-func TestSumsAreSafeForConcurrentUse(t *testing.T) {
+func TestKeyedhash_SumsAreSafeForConcurrentUse(t *testing.T) {
 	h := New()
 	want := []Sum{h.Sum("a", "b"), h.Sum("c"), h.Sum("d", "e")}
 	var wait sync.WaitGroup

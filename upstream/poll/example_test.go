@@ -13,7 +13,7 @@ import (
 )
 
 // Watch tells of a job at once and then of each change, until it has settled.
-func ExampleWatches_Watch() {
+func ExamplePoller_Watch() {
 	// One of the sandbox's jobs lives for 30 seconds of this clock.
 	began := time.Now()
 	var elapsed atomic.Int64
@@ -27,8 +27,8 @@ func ExampleWatches_Watch() {
 	}
 	defer client.Close()
 
-	watches := poll.New(client, poll.Options{Interval: time.Millisecond, MaxInterval: 5 * time.Millisecond})
-	states, err := watches.Watch(context.Background(), sandbox.Token, []string{"30000000000000000000000000000001"})
+	poller := poll.New(client, poll.Options{Interval: time.Millisecond, MaxInterval: 5 * time.Millisecond})
+	states, err := poller.Watch(context.Background(), sandbox.Token, []string{"30000000000000000000000000000001"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -13,25 +13,25 @@ type subscriber struct {
 	changed chan struct{} // holds one: something is waiting
 
 	mu     sync.Mutex
-	states map[*watcher]*delivery
-	order  []*watcher // those with something waiting, each once
-	open   int        // jobs that have not settled
+	states map[*watchedJob]*delivery
+	order  []*watchedJob // those with something waiting, each once
+	open   int           // jobs that have not settled
 }
 
-// delivery is what is to be told of one job.
+// delivery is what is to be delivered of one job.
 type delivery struct {
-	latest upstream.Result // waiting, where queued
-	told   upstream.Result
-	queued bool
-	last   bool // the job has settled: after latest there is nothing to tell
+	latest    upstream.Result // waiting, where queued
+	delivered upstream.Result
+	queued    bool
+	last      bool // the job has settled: after latest there is nothing to tell
 }
 
 func newSubscriber() *subscriber {
-	return &subscriber{changed: make(chan struct{}, 1), states: map[*watcher]*delivery{}}
+	return &subscriber{changed: make(chan struct{}, 1), states: map[*watchedJob]*delivery{}}
 }
 
 // put leaves a state for deliver; nil says only that the job is one of those waited for.
-func (s *subscriber) put(from *watcher, state upstream.Result, last bool) {
+func (s *subscriber) put(from *watchedJob, state upstream.Result, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.states[from]
@@ -58,7 +58,7 @@ func (s *subscriber) put(from *watcher, state upstream.Result, last bool) {
 // out's reader is busy, a newer state takes the waiting one's place.
 func (s *subscriber) deliver(ctx context.Context, out chan<- upstream.Result, show func(upstream.Result) upstream.Result) {
 	for {
-		from, state, open := s.first()
+		from, state, open := s.oldest()
 		if open == 0 {
 			return
 		}
@@ -69,7 +69,7 @@ func (s *subscriber) deliver(ctx context.Context, out chan<- upstream.Result, sh
 		}
 		select {
 		case ready <- shown:
-			s.told(from, state)
+			s.markDelivered(from, state)
 		case <-s.changed:
 		case <-ctx.Done():
 			return
@@ -77,15 +77,15 @@ func (s *subscriber) deliver(ctx context.Context, out chan<- upstream.Result, sh
 	}
 }
 
-// first is the job that has waited longest and its latest state. A state that was
-// told before is passed over: a reader that missed the one between sees no change.
-func (s *subscriber) first() (from *watcher, state upstream.Result, open int) {
+// oldest is the job that has waited longest and its latest state. A state that was
+// delivered before is passed over: a reader that missed the one between sees no change.
+func (s *subscriber) oldest() (from *watchedJob, state upstream.Result, open int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.order) > 0 {
 		from = s.order[0]
 		d := s.states[from]
-		if !same(d.told, d.latest) {
+		if !same(d.delivered, d.latest) {
 			return from, d.latest, s.open
 		}
 		s.drop(d)
@@ -93,18 +93,18 @@ func (s *subscriber) first() (from *watcher, state upstream.Result, open int) {
 	return nil, nil, s.open
 }
 
-func (s *subscriber) told(from *watcher, state upstream.Result) {
+func (s *subscriber) markDelivered(from *watchedJob, state upstream.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.states[from]
-	d.told = state
+	d.delivered = state
 	if d.latest == state { // else a newer one came while this one was taken
 		s.drop(d)
 	}
 }
 
-// drop takes the first of the queue off it: all that is known of the job is told. A
-// settled job comes here once, as its watcher puts nothing after the last state.
+// drop takes the oldest of the queue off it: all that is known of the job is delivered. A
+// settled job comes here once, as its poller puts nothing after the last state.
 func (s *subscriber) drop(d *delivery) {
 	d.queued = false
 	s.order = s.order[1:]

@@ -36,7 +36,7 @@ func keys(fields map[string]any) []string {
 	return names
 }
 
-func TestJobsListsWhatIsServed(t *testing.T) {
+func TestJobs_ListsWhatIsServed(t *testing.T) {
 	server := serve(t, nil)
 	var ids []string
 	for _, job := range sandbox.Jobs() {
@@ -60,7 +60,7 @@ func TestJobsListsWhatIsServed(t *testing.T) {
 	}, ids)
 }
 
-func TestOneOfManyJobs(t *testing.T) {
+func TestJobs_OneOfManyJobs(t *testing.T) {
 	server := serve(t, nil)
 	const id = "6000000000000000000000000000beef"
 	many, one := decode(t, ask(t, server, id).body), decode(t, ask(t, server, completeID).body)
@@ -70,13 +70,13 @@ func TestOneOfManyJobs(t *testing.T) {
 	assert.Equal(t, 400, ask(t, server, id[:31]).status)
 }
 
-func TestJobsMayBeChangedByTheCaller(t *testing.T) {
+func TestJobs_MayBeChangedByTheCaller(t *testing.T) {
 	sandbox.Jobs()[0].ID = "changed"
 	assert.Equal(t, sandbox.DocumentedJobID, sandbox.Jobs()[0].ID)
 }
 
-// TestEachStatus checks that a job has what a job that far has. A field is "null", or "absent", or anything else.
-func TestEachStatus(t *testing.T) {
+// TestJobs_EachStatus checks that a job has what a job that far has. A field is "null", or "absent", or anything else.
+func TestJobs_EachStatus(t *testing.T) {
 	server := serve(t, nil)
 	tests := []struct {
 		id, status, priority, fidelity              string
@@ -117,13 +117,13 @@ func state(fields map[string]any, name string) string {
 	return "set"
 }
 
-func TestOneJobSpellsExternalId(t *testing.T) {
+func TestJobs_OneJobSpellsExternalId(t *testing.T) {
 	fields := decode(t, ask(t, serve(t, nil), pendingID).body)
 	assert.Equal(t, "course-101/2", fields["ExternalId"])
 	assert.NotContains(t, fields, "ExternalID")
 }
 
-func TestNewerOptionsAreLabelAndSetting(t *testing.T) {
+func TestJobs_NewerOptionsAreLabelAndSetting(t *testing.T) {
 	fields := decode(t, ask(t, serve(t, nil), inProcessID).body)
 	assert.Equal(t, map[string]any{
 		"speaker_id": map[string]any{"label": "Speaker identification", "setting": "true"},
@@ -131,14 +131,14 @@ func TestNewerOptionsAreLabelAndSetting(t *testing.T) {
 	}, fields["Options"])
 }
 
-func TestCompleteJobHasACallbackWithCredentials(t *testing.T) {
+func TestJobs_CompleteJobHasACallbackWithCredentials(t *testing.T) {
 	fields := decode(t, ask(t, serve(t, nil), completeID).body)
 	assert.Equal(t, map[string]any{
 		"url": []any{map[string]any{"callback_url": "https://captions:s3cret@example.com/return"}},
 	}, fields["ReturnTargets"])
 }
 
-func TestNullsJobHasNullForEveryOptionalField(t *testing.T) {
+func TestJobs_NullsJobHasNullForEveryOptionalField(t *testing.T) {
 	fields := decode(t, ask(t, serve(t, nil), nullsID).body)
 	assert.ElementsMatch(t, fieldNames, keys(fields))
 	for name, value := range fields {
@@ -148,7 +148,7 @@ func TestNullsJobHasNullForEveryOptionalField(t *testing.T) {
 	}
 }
 
-func TestUnknownJobHasValuesOfNoEnum(t *testing.T) {
+func TestJobs_UnknownJobHasValuesOfNoEnum(t *testing.T) {
 	fields := decode(t, ask(t, serve(t, nil), unknownID).body)
 	assert.Subset(t, keys(fields), fieldNames)
 	documented := regexp.MustCompile("^(Authorizing|Pending|In Process|Complete|Media Failure|Reviewing|" +

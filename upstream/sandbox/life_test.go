@@ -59,7 +59,7 @@ func stage(fields map[string]any) string {
 	return status
 }
 
-func TestMovingJobsGoThroughAllStatuses(t *testing.T) {
+func TestLife_MovingJobsGoThroughAllStatuses(t *testing.T) {
 	for id, length := range lifeLengths {
 		t.Run(length.String(), func(t *testing.T) {
 			var seen []string
@@ -71,8 +71,8 @@ func TestMovingJobsGoThroughAllStatuses(t *testing.T) {
 	}
 }
 
-// TestALookEveryTwoSecondsMissesNothing is about --poll-interval's default and the fastest job.
-func TestALookEveryTwoSecondsMissesNothing(t *testing.T) {
+// TestLife_APollEveryTwoSecondsMissesNothing is about --poll-interval's default and the fastest job.
+func TestLife_APollEveryTwoSecondsMissesNothing(t *testing.T) {
 	const step = 100 * time.Millisecond
 	var now string
 	var since time.Duration
@@ -86,7 +86,7 @@ func TestALookEveryTwoSecondsMissesNothing(t *testing.T) {
 	})
 }
 
-func TestEveryOtherLifeFails(t *testing.T) {
+func TestLife_EveryOtherLifeFails(t *testing.T) {
 	var c clock
 	server := serve(t, c.now)
 	var ends []string
@@ -99,7 +99,7 @@ func TestEveryOtherLifeFails(t *testing.T) {
 	}, ends)
 }
 
-func TestMovingJobDifficultyFollowsTheWork(t *testing.T) {
+func TestLife_MovingJobDifficultyFollowsTheWork(t *testing.T) {
 	seen := map[string]any{}
 	watch(t, thirtySecondsID, 300*time.Millisecond, func(_ time.Duration, fields map[string]any) {
 		seen[stage(fields)] = fields["JobDifficulty"]
@@ -110,8 +110,8 @@ func TestMovingJobDifficultyFollowsTheWork(t *testing.T) {
 	}, seen)
 }
 
-// TestMovingJobHasWhatItsStageHas names the fields that are not null at each stage, beside those that always are set.
-func TestMovingJobHasWhatItsStageHas(t *testing.T) {
+// TestLife_MovingJobHasWhatItsStageHas names the fields that are not null at each stage, beside those that always are set.
+func TestLife_MovingJobHasWhatItsStageHas(t *testing.T) {
 	pending := []string{"AuthorizationDate", "DueDate"}
 	failing := append([]string{"StartDate", "JobDifficulty"}, pending...)
 	working := append([]string{"MediaLengthSeconds"}, failing...)
@@ -138,7 +138,7 @@ func TestMovingJobHasWhatItsStageHas(t *testing.T) {
 	})
 }
 
-func TestMovingJobDatesFitTheClock(t *testing.T) {
+func TestLife_MovingJobDatesFitTheClock(t *testing.T) {
 	for id, length := range lifeLengths {
 		t.Run(length.String(), func(t *testing.T) {
 			first := map[string]any{} // each date as it was first seen in this life
@@ -165,7 +165,7 @@ func TestMovingJobDatesFitTheClock(t *testing.T) {
 	}
 }
 
-func TestMovingJobDatesComeWithAndWithoutFraction(t *testing.T) {
+func TestLife_MovingJobDatesComeWithAndWithoutFraction(t *testing.T) {
 	var c clock
 	server := serve(t, c.now)
 	c.set(25 * time.Second)
@@ -175,7 +175,7 @@ func TestMovingJobDatesComeWithAndWithoutFraction(t *testing.T) {
 	assert.Equal(t, "2026-05-04T03:02:27", fields["DueDate"], "25.5 s later, cut to the second")
 }
 
-func TestMovingJobFollowsFromTheClockAlone(t *testing.T) {
+func TestLife_MovingJobFollowsFromTheClockAlone(t *testing.T) {
 	var c clock
 	server := serve(t, c.now)
 	at := func(elapsed time.Duration) string {
@@ -188,7 +188,7 @@ func TestMovingJobFollowsFromTheClockAlone(t *testing.T) {
 	assert.Equal(t, at(0), at(-time.Hour), "before the first life")
 }
 
-func TestMovingJobsUseTheRealClockByDefault(t *testing.T) {
+func TestLife_MovingJobsUseTheRealClockByDefault(t *testing.T) {
 	server := serve(t, nil)
 	fields := decode(t, ask(t, server, tenMinutesID).body)
 	assert.Equal(t, "Authorizing", fields["JobStatus"])

@@ -16,7 +16,7 @@ const (
 	noJobID = "00000000000000000000000000000000"
 )
 
-func TestQueryErrors(t *testing.T) {
+func TestQuery_Errors(t *testing.T) {
 	server := serve(t, nil)
 	tests := []struct {
 		name, query string
@@ -77,7 +77,7 @@ func TestQueryErrors(t *testing.T) {
 	}
 }
 
-func TestOtherParametersAreIgnored(t *testing.T) {
+func TestQuery_OtherParametersAreIgnored(t *testing.T) {
 	got := send(t, http.MethodGet, serve(t, nil).URL+"/api/job/info?callback=x&callback=y"+jobID+token+"&v=1")
 	assert.Equal(t, http.StatusOK, got.status)
 }

@@ -88,13 +88,13 @@ func decode(t *testing.T, body string) map[string]any {
 	return fields
 }
 
-func TestConstantsAreThePublishedOnes(t *testing.T) {
+func TestSandbox_ConstantsAreThePublishedOnes(t *testing.T) {
 	assert.Equal(t, "7ca5dc5c7cce449fb0fff719307e8f5f", sandbox.Token)
 	assert.Equal(t, "d4fb871e07514304b23131b45f8caa1f", sandbox.DocumentedJobID)
 	assert.Equal(t, "64bea283eff6475ea6596027a6ba0929", sandbox.ExampleRequestJobID)
 }
 
-func TestDocumentedBodyIsServedByteForByte(t *testing.T) {
+func TestSandbox_DocumentedBodyIsServedByteForByte(t *testing.T) {
 	server := serve(t, nil)
 	for _, id := range []string{sandbox.DocumentedJobID, sandbox.ExampleRequestJobID} {
 		t.Run(id, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestDocumentedBodyIsServedByteForByte(t *testing.T) {
 	}
 }
 
-func TestMethodsAndPaths(t *testing.T) {
+func TestSandbox_MethodsAndPaths(t *testing.T) {
 	server := serve(t, nil)
 	const query = "?v=1&api_token=" + sandbox.Token + "&job_id=" + sandbox.DocumentedJobID
 	tests := []struct {
@@ -141,7 +141,7 @@ func TestMethodsAndPaths(t *testing.T) {
 	}
 }
 
-func TestHeadHasTheHeadersOfGet(t *testing.T) {
+func TestSandbox_HeadHasTheHeadersOfGet(t *testing.T) {
 	server := serve(t, nil)
 	const path = "/api/job/info?v=1&api_token=" + sandbox.Token + "&job_id=" + sandbox.DocumentedJobID
 	get, head := send(t, "GET", server.URL+path), send(t, "HEAD", server.URL+path)

@@ -45,7 +45,7 @@ func eventually(t *testing.T, condition func() bool, what string) {
 	require.Eventually(t, condition, 10*time.Second, time.Millisecond, what)
 }
 
-func TestStore_LeavingHarmsNobody(t *testing.T) {
+func TestStore_CancellationHarmsNobody(t *testing.T) {
 	gate := faults.NewGate()
 	var coalesced atomic.Int32
 	s, server := overFaults(t, gate.Fault(), Options{ObserveCoalesced: func() { coalesced.Add(1) }})
@@ -63,7 +63,7 @@ func TestStore_LeavingHarmsNobody(t *testing.T) {
 	assert.EqualValues(t, 1, coalesced.Load())
 }
 
-func TestStore_LastToLeaveStopsTheCall(t *testing.T) {
+func TestStore_LastCallersCancellationStopsTheCall(t *testing.T) {
 	s, server := overFaults(t, faults.Hang(), Options{})
 	ctx, leave := context.WithCancel(t.Context())
 	var callers sync.WaitGroup

@@ -47,7 +47,7 @@ func extension(id string) string {
 	return fmt.Sprintf(`"extensions": {"persistedQuery": {"version": 1, "sha256Hash": %q}}`, id)
 }
 
-func TestAutomaticPersistedQueries(t *testing.T) {
+func TestPersisted_AutomaticPersistedQueries(t *testing.T) {
 	p := program.Start(t)
 	byHash := "{" + extension(hash(text)) + "}"
 	assert.Contains(t, post(t, p, byHash), `"PERSISTED_QUERY_NOT_FOUND"`)
@@ -63,7 +63,7 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 	assert.JSONEq(t, answer, read(t, response))
 }
 
-func TestTrustedDocuments(t *testing.T) {
+func TestPersisted_TrustedDocuments(t *testing.T) {
 	for tool, manifest := range map[string]string{
 		"Apollo":          `{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [{"id": "an-id", "name": "A", "type": "query", "body": "` + text + `"}]}`,
 		"Relay":           `{"an-id": "` + text + `"}`,

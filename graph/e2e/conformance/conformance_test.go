@@ -16,7 +16,7 @@ import (
 // audits is how many the pinned version of graphql-http has.
 const audits = 61
 
-func TestServerPassesEveryAudit(t *testing.T) {
+func TestConformance_ServerPassesEveryAudit(t *testing.T) {
 	program.NeedTool(t, "node")
 	program.NeedFile(t, "node_modules/graphql-http", "run npm ci in graph/e2e/conformance")
 	p := program.Start(t)

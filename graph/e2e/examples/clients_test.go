@@ -30,7 +30,7 @@ type clientOutput struct {
 	Stored struct{ Name, DueDate string }
 }
 
-func TestTypeScriptClients(t *testing.T) {
+func TestClients_TypeScriptClients(t *testing.T) {
 	needsNode(t)
 	server := program.Start(t)
 	t.Setenv("SCHEMA", server.URL+"/schema.graphqls")
@@ -47,7 +47,7 @@ func TestTypeScriptClients(t *testing.T) {
 	})
 }
 
-func TestRelay(t *testing.T) {
+func TestClients_Relay(t *testing.T) {
 	needsNode(t)
 	server := program.Start(t)
 	schema := get(t, server.URL+"/schema.graphqls")
@@ -78,7 +78,7 @@ func runClient(t *testing.T, script, server string) clientOutput {
 }
 
 // The Go client is a module of its own, so that its generator is no dependency of JobGraph.
-func TestGenqlient(t *testing.T) {
+func TestClients_Genqlient(t *testing.T) {
 	server := program.Start(t)
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("clients/go")))

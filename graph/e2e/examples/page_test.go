@@ -12,13 +12,13 @@ import (
 
 // A browser opens the page on the sandbox at two widths: see page/e2e.js for what
 // it looks at.
-func TestThePageInABrowser(t *testing.T) {
+func TestPage_InABrowser(t *testing.T) {
 	needsNode(t)
 	program.NeedTool(t, "chromium")
 	t.Log(run(t, "node", "page/e2e.js", program.Start(t, "--example").URL+"/example/"))
 }
 
-func TestThePageIsServedOnlyWhenAsked(t *testing.T) {
+func TestPage_IsServedOnlyWhenAsked(t *testing.T) {
 	response, err := http.Get(program.Start(t).URL + "/example/")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())

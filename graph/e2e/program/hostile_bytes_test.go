@@ -82,8 +82,8 @@ func fatQuestion(t *testing.T, n int) string {
 	return string(body)
 }
 
-// TestFatAnswersThatNobodyReads is today's way to hold the memory of many answers.
-func TestFatAnswersThatNobodyReads(t *testing.T) {
+// TestHostileBytes_FatAnswersThatNobodyReads is today's way to hold the memory of many answers.
+func TestHostileBytes_FatAnswersThatNobodyReads(t *testing.T) {
 	p := program.Spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		var deafs []net.Conn
@@ -131,8 +131,8 @@ func askOnce(ctx context.Context, t *testing.T, p *program.Program, body string)
 	return response.StatusCode, string(text)
 }
 
-// TestAJobWithALongName asks for one job a hundred times, by five aliases.
-func TestAJobWithALongName(t *testing.T) {
+// TestHostileBytes_AJobWithALongName asks for one job a hundred times, by five aliases.
+func TestHostileBytes_AJobWithALongName(t *testing.T) {
 	p := fatJobs(t)
 	hostile(t, p, func(ctx context.Context) {
 		for range 20 {
@@ -148,8 +148,8 @@ func TestAJobWithALongName(t *testing.T) {
 	})
 }
 
-// TestFatAttacksAtOnce is all of it from 50 connections, some of which read.
-func TestFatAttacksAtOnce(t *testing.T) {
+// TestHostileBytes_FatAttacksAtOnce is all of it from 50 connections, some of which read.
+func TestHostileBytes_FatAttacksAtOnce(t *testing.T) {
 	p := fatJobs(t)
 	hostile(t, p, func(ctx context.Context) {
 		var readers sync.WaitGroup

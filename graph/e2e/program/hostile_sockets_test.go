@@ -60,9 +60,9 @@ func liveSubscribe(id string) string {
 	return fmt.Sprintf(`{"id": %q, "type": "subscribe", "payload": {"query": "subscription { jobUpdated(ids: \"10000000000000000000000000000002\") { __typename } }"}}`, id)
 }
 
-// TestSubscribesWithoutEnd is a client that subscribes over --max-operations, and
+// TestHostileSockets_SubscribesWithoutEnd is a client that subscribes over --max-operations, and
 // never reads.
-func TestSubscribesWithoutEnd(t *testing.T) {
+func TestHostileSockets_SubscribesWithoutEnd(t *testing.T) {
 	p := program.Spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		socket := ready(ctx, t, p, "127.0.0.1")
@@ -80,9 +80,9 @@ func TestSubscribesWithoutEnd(t *testing.T) {
 	})
 }
 
-// TestCompletedOperationsWithoutEnd is a client that subscribes 20 times and completes
+// TestHostileSockets_CompletedOperationsWithoutEnd is a client that subscribes 20 times and completes
 // them, again and again, and never reads.
-func TestCompletedOperationsWithoutEnd(t *testing.T) {
+func TestHostileSockets_CompletedOperationsWithoutEnd(t *testing.T) {
 	p := fatJobs(t)
 	hostile(t, p, func(ctx context.Context) {
 		socket := ready(ctx, t, p, "127.0.0.1")
@@ -105,8 +105,8 @@ func TestCompletedOperationsWithoutEnd(t *testing.T) {
 	})
 }
 
-// TestSocketsWithoutInit is a client that opens a thousand WebSockets and says nothing.
-func TestSocketsWithoutInit(t *testing.T) {
+// TestHostileSockets_SocketsWithoutInit is a client that opens a thousand WebSockets and says nothing.
+func TestHostileSockets_SocketsWithoutInit(t *testing.T) {
 	p := program.Spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		for i := range 1000 {
@@ -121,9 +121,9 @@ func TestSocketsWithoutInit(t *testing.T) {
 	})
 }
 
-// TestStreamsWithHalfABody is a client that asks for 60 event streams of 50 that may
+// TestHostileSockets_StreamsWithHalfABody is a client that asks for 60 event streams of 50 that may
 // be open, and never sends more than a byte of its questions.
-func TestStreamsWithHalfABody(t *testing.T) {
+func TestHostileSockets_StreamsWithHalfABody(t *testing.T) {
 	p := program.Spawn(t, "--max-connections", "50")
 	hostile(t, p, func(ctx context.Context) {
 		for range 60 {
@@ -140,8 +140,8 @@ func TestStreamsWithHalfABody(t *testing.T) {
 	})
 }
 
-// TestOneClientsConnections has one client open what it may, which leaves room for others.
-func TestOneClientsConnections(t *testing.T) {
+// TestHostileSockets_OneClientsConnections has one client open what it may, which leaves room for others.
+func TestHostileSockets_OneClientsConnections(t *testing.T) {
 	p := program.Spawn(t, "--max-connections-per-client", "20")
 	ctx, stop := context.WithTimeout(t.Context(), program.Patience)
 	defer stop()

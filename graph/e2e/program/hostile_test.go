@@ -151,8 +151,8 @@ func post(p *program.Program, body string) string {
 		strings.TrimPrefix(p.URL, "http://"), len(body), body)
 }
 
-// TestManySilentConnections is a client that does nothing to wait for.
-func TestManySilentConnections(t *testing.T) {
+// TestHostile_ManySilentConnections is a client that does nothing to wait for.
+func TestHostile_ManySilentConnections(t *testing.T) {
 	p := program.Spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		for range 150 {

@@ -108,7 +108,7 @@ func TestAllowedHost_Defaults(t *testing.T) {
 	}
 }
 
-func TestTheAdminAddressIsCalledLocally(t *testing.T) {
+func TestHosts_TheAdminAddressIsCalledLocally(t *testing.T) {
 	p := program.Start(t, "--allowed-host=captions.example.com")
 	p.URL = p.AdminURL
 	status, _ := by(t, p, name, http.MethodGet, "/metrics", "")
@@ -119,7 +119,7 @@ func TestTheAdminAddressIsCalledLocally(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 }
 
-func TestPublicURLIsAnAddressAlone(t *testing.T) {
+func TestHosts_PublicURLIsAnAddressAlone(t *testing.T) {
 	const canary = "c0ffee1234abcdef"
 	for address, why := range map[string]string{
 		"captions.example.com":                         "must be like",

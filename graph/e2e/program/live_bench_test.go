@@ -28,11 +28,11 @@ const (
 	benchJobs          = benchSockets * benchJobsPerSocket
 )
 
-// TestTenThousandWatchedJobs prints what watching costs. It takes two minutes and
+// TestPoller_TenThousandWatchedJobs prints what watching costs. It takes two minutes and
 // runs only when it is asked for:
 //
 //	JOBGRAPH_BENCH=1 go test -count=1 -v -run TenThousand ./graph/e2e/program
-func TestTenThousandWatchedJobs(t *testing.T) {
+func TestPoller_TenThousandWatchedJobs(t *testing.T) {
 	if os.Getenv("JOBGRAPH_BENCH") == "" {
 		t.Skip("set JOBGRAPH_BENCH=1 to run it")
 	}

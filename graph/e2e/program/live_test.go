@@ -93,7 +93,7 @@ func events(t *testing.T, base string) <-chan string {
 func status(text string) string { return `{"data":{"jobUpdated":{"status":"` + text + `"}}}` }
 
 // The only looks are those that callbacks ask for: the poll interval is an hour.
-func TestCallbacksEndInExactlyOneFinalEvent(t *testing.T) {
+func TestLive_CallbacksEndInExactlyOneFinalEvent(t *testing.T) {
 	api := newJobAPI(t)
 	p := program.Start(t, "--upstream-url", api.URL, "--poll-interval", "1h", "--poll-max", "1h", "--callback-secret", canarySecret)
 	printed, err := program.Command(t, "callback-url", "--public-url", p.URL, "--callback-secret", canarySecret).Output()
@@ -142,7 +142,7 @@ func TestCallbacksEndInExactlyOneFinalEvent(t *testing.T) {
 	}
 }
 
-func TestALostCallbackIsCoveredByPolling(t *testing.T) {
+func TestLive_ALostCallbackIsCoveredByPolling(t *testing.T) {
 	api := newJobAPI(t)
 	p := program.Start(t, "--upstream-url", api.URL, "--poll-interval", "100ms")
 	stream := events(t, p.URL)
@@ -152,7 +152,7 @@ func TestALostCallbackIsCoveredByPolling(t *testing.T) {
 	assert.Equal(t, "", <-stream)
 }
 
-func TestSIGTERMEndsWhatIsLiveAndAnswersWhatIsInFlight(t *testing.T) {
+func TestLive_SIGTERMEndsWhatIsLiveAndAnswersWhatIsInFlight(t *testing.T) {
 	api := newJobAPI(t)
 	p := program.Start(t, "--upstream-url", api.URL, "--poll-interval", "1h", "--poll-max", "1h", "--cache=false")
 	stream := events(t, p.URL)

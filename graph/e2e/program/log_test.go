@@ -18,7 +18,7 @@ import (
 	"jobgraph/graph/e2e/program"
 )
 
-func TestTheLogIsWholeAtTheEnd(t *testing.T) {
+func TestLog_IsWholeAtTheEnd(t *testing.T) {
 	const clients, each, sockets = 8, 200, 20
 	p := program.Spawn(t)
 	for range sockets { // they are open until the end
@@ -43,7 +43,7 @@ func TestTheLogIsWholeAtTheEnd(t *testing.T) {
 	}
 }
 
-func TestALineIsLoggedWithoutAnEnd(t *testing.T) {
+func TestLog_ALineIsLoggedWithoutAnEnd(t *testing.T) {
 	p := program.Start(t)
 	for n := 1; n <= 3; n++ { // the first is written at once, another waits
 		get(t, p.URL+"/healthz")
@@ -67,7 +67,7 @@ func fullPipe(t *testing.T) (read, write *os.File) {
 	return read, write
 }
 
-func TestALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
+func TestLog_ALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 	_, stderr := fullPipe(t)
 	command := program.Command(t, "--listen", "127.0.0.1:0", "--admin-listen", "")
 	command.Stderr = stderr
@@ -91,7 +91,7 @@ func TestALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 	assert.NoError(t, command.Wait(), "nor the end")
 }
 
-func TestAnErrorThatNobodyReadsEndsTheProgramAllTheSame(t *testing.T) {
+func TestLog_AnErrorThatNobodyReadsEndsTheProgramAllTheSame(t *testing.T) {
 	_, stderr := fullPipe(t)
 	command := program.Command(t, "--no-such-flag")
 	command.Stderr = stderr

@@ -14,7 +14,7 @@ import (
 // what it looks at. The README's picture comes from here:
 //
 //	JOBGRAPH_PICTURE=playground.png go test ./graph/e2e/program -run Playground
-func TestThePlaygroundInABrowser(t *testing.T) {
+func TestPlayground_InABrowser(t *testing.T) {
 	node := program.NeedTool(t, "node")
 	program.NeedTool(t, "chromium")
 	program.NeedFile(t, "../../playground/node_modules/playwright-core", "run npm ci in graph/playground")

@@ -53,7 +53,7 @@ func ask(t *testing.T, p *program.Program, body string, headers ...string) strin
 	return string(answer)
 }
 
-func TestTheEmbeddedSandbox(t *testing.T) {
+func TestProgram_TheEmbeddedSandbox(t *testing.T) {
 	p := program.Start(t)
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
 
@@ -83,7 +83,7 @@ func TestTheEmbeddedSandbox(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status, "metrics are on the admin address only")
 }
 
-func TestTheSandboxByItselfAsAnUpstream(t *testing.T) {
+func TestProgram_TheSandboxByItselfAsAnUpstream(t *testing.T) {
 	api := program.Start(t, "sandbox")
 	documented, err := os.ReadFile("../../../upstream/sandbox/documented_job.json")
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestTheSandboxByItselfAsAnUpstream(t *testing.T) {
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
 }
 
-func TestTheLogForAMachine(t *testing.T) {
+func TestProgram_TheLogForAMachine(t *testing.T) {
 	command := program.Command(t, "--listen", "127.0.0.1:0", "--admin-listen", "", "--log-format", "json")
 	stderr, err := command.StderrPipe()
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestTheLogForAMachine(t *testing.T) {
 	assert.NoError(t, command.Wait(), "SIGINT ends the program with exit code 0")
 }
 
-func TestASettingFromTheEnvironment(t *testing.T) {
+func TestProgram_ASettingFromTheEnvironment(t *testing.T) {
 	command := program.Command(t, "--listen", "127.0.0.1:0")
 	command.Env = append(command.Env, "JOBGRAPH_MAX_IDS=many")
 	output, err := command.CombinedOutput()
@@ -123,7 +123,7 @@ func TestASettingFromTheEnvironment(t *testing.T) {
 	assert.Contains(t, string(output), "JOBGRAPH_MAX_IDS")
 }
 
-func TestAWrongSettingIsOneLineAndExitCode1(t *testing.T) {
+func TestProgram_AWrongSettingIsOneLineAndExitCode1(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -147,7 +147,7 @@ func TestAWrongSettingIsOneLineAndExitCode1(t *testing.T) {
 	assert.Regexp(t, `^jobgraph: .*--max-ids.*\n$`, string(output))
 }
 
-func TestTheCache(t *testing.T) {
+func TestProgram_TheCache(t *testing.T) {
 	calls := func(p *program.Program) string {
 		_, metrics := get(t, p.AdminURL+"/metrics")
 		_, count, _ := strings.Cut(metrics, `jobgraph_upstream_call_seconds_count{outcome="OK"} `)
@@ -172,7 +172,7 @@ func TestTheCache(t *testing.T) {
 
 // What is in flight when the program is told to end is still answered. The
 // upstream holds the job back until readiness has been seen to fall.
-func TestSIGTERMFinishesWhatIsInFlight(t *testing.T) {
+func TestProgram_SIGTERMFinishesWhatIsInFlight(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(arrived)
@@ -204,7 +204,7 @@ func TestSIGTERMFinishesWhatIsInFlight(t *testing.T) {
 	assert.NoError(t, <-ended)
 }
 
-func TestTheAccessLogHoldsNoQuery(t *testing.T) {
+func TestProgram_TheAccessLogHoldsNoQuery(t *testing.T) {
 	const canary = "c0ffee1234abcdef5678c0ffee123456"
 	p := program.Start(t, "--log-level", "debug")
 	_, _ = get(t, p.URL+"/graphql?query={__typename}&canary="+canary)

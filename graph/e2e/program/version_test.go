@@ -15,7 +15,7 @@ import (
 )
 
 // --version, the User-Agent and the metric name the same build.
-func TestVersion_IsToldEverywhere(t *testing.T) {
+func TestVersion_IsShownEverywhere(t *testing.T) {
 	output, err := program.Command(t, "--version").Output()
 	require.NoError(t, err)
 	told := regexp.MustCompile(`^jobgraph (\S+) \(commit (\S+), go1\S+\)\n$`).FindStringSubmatch(string(output))

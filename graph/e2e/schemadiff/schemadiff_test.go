@@ -66,7 +66,7 @@ var pairs = map[string]struct {
 	"an extension of an input": {"input I { a: Int } extend input I { b: Int! }", "input I { a: Int }", []string{"I.b is removed"}, []string{"I.b is new and required"}},
 }
 
-func TestBreaking(t *testing.T) {
+func TestSchemadiff_Breaking(t *testing.T) {
 	compare := func(name, before, after string, want []string) {
 		t.Helper()
 		changes, err := schemadiff.Breaking(before, after)

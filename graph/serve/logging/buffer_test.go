@@ -26,7 +26,7 @@ func (w writes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestLinesWaitForTheInterval(t *testing.T) {
+func TestBuffer_LinesWaitForTheInterval(t *testing.T) {
 	const interval = 200 * time.Millisecond
 	writes := make(writes, 10)
 	buffer := logging.NewBuffer(writes, interval, nil)
@@ -41,7 +41,7 @@ func TestLinesWaitForTheInterval(t *testing.T) {
 	require.NoError(t, buffer.Close())
 }
 
-func TestManyBytesWaitForNoInterval(t *testing.T) {
+func TestBuffer_ManyBytesWaitForNoInterval(t *testing.T) {
 	writes := make(writes, 100)
 	buffer := logging.NewBuffer(writes, never, nil)
 	fmt.Fprintln(buffer, "first")
@@ -56,7 +56,7 @@ func TestManyBytesWaitForNoInterval(t *testing.T) {
 	require.NoError(t, buffer.Close())
 }
 
-func TestCloseLosesNothing(t *testing.T) {
+func TestBuffer_CloseLosesNothing(t *testing.T) {
 	var got bytes.Buffer
 	buffer := logging.NewBuffer(&got, never, nil)
 	var writers sync.WaitGroup
@@ -73,7 +73,7 @@ func TestCloseLosesNothing(t *testing.T) {
 	assert.Equal(t, strings.Repeat("a whole line\n", 8000), got.String())
 }
 
-func TestWriteThroughLetsNothingWait(t *testing.T) {
+func TestBuffer_WriteThroughLetsNothingWait(t *testing.T) {
 	writes := make(writes, 10)
 	buffer := logging.NewBuffer(writes, never, nil)
 	fmt.Fprintln(buffer, "first")
@@ -88,7 +88,7 @@ func TestWriteThroughLetsNothingWait(t *testing.T) {
 
 // Nobody reads the pipe: lines are taken without end, in bounded memory, and what is
 // missing is counted once the pipe is read.
-func TestAPipeThatIsNotRead(t *testing.T) {
+func TestBuffer_APipeThatIsNotRead(t *testing.T) {
 	read, write := io.Pipe()
 	logger, buffer := logging.New(write, logging.Options{})
 	const lines = 20_000 // 2.5 MB
@@ -130,7 +130,7 @@ func (f *full) Write(p []byte) (int, error) {
 	return half, errors.New("no space left on device")
 }
 
-func TestLinesThatCouldNotBeWrittenAreCounted(t *testing.T) {
+func TestBuffer_LinesThatCouldNotBeWrittenAreCounted(t *testing.T) {
 	disk := &full{writes: make(writes, 10)}
 	lost := make(chan int, 1)
 	buffer := logging.NewBuffer(disk, never, func(lines int) { lost <- lines })

@@ -46,7 +46,7 @@ func randomAttr(random *rand.Rand, depth int) slog.Attr {
 	return slog.Attr{Key: key, Value: values[random.IntN(len(values))]}
 }
 
-func TestTheTextIsSlogsOwn(t *testing.T) {
+func TestLogging_TheTextIsSlogsOwn(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	for _, json := range []bool{false, true} {
@@ -80,14 +80,14 @@ func TestTheTextIsSlogsOwn(t *testing.T) {
 	}
 }
 
-func TestTheLevel(t *testing.T) {
+func TestLogging_TheLevel(t *testing.T) {
 	logger, buffer := logging.New(io.Discard, logging.Options{Level: slog.LevelWarn})
 	assert.False(t, logger.Enabled(context.Background(), slog.LevelInfo))
 	assert.True(t, logger.Enabled(context.Background(), slog.LevelWarn))
 	require.NoError(t, buffer.Close())
 }
 
-func TestAWarningIsWrittenAtOnceWithWhatCameBefore(t *testing.T) {
+func TestLogging_AWarningIsWrittenAtOnceWithWhatCameBefore(t *testing.T) {
 	writes := make(writes, 10)
 	logger, buffer := logging.New(writes, logging.Options{FlushInterval: never})
 	logger.Info("first")

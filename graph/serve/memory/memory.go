@@ -14,9 +14,9 @@ const (
 	// 100 collects a small heap such as ours all the time: four times as much
 	// answered ten jobs with a third less of the processor.
 	percent = 400
-	// roof is where that ends, in bytes of all that the Go runtime uses. The
+	// softLimit is where that ends, in bytes of all that the Go runtime uses. The
 	// process has about 15 MiB more, of the program's own text.
-	roof = 44 << 20
+	softLimit = 44 << 20
 )
 
 // Tune sets the garbage collector up, unless the environment does with GOGC or
@@ -31,18 +31,18 @@ func Tune() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	debug.SetMemoryLimit(roof)
-	runtime.SetFinalizer(&collected{}, (*collected).limit)
+	debug.SetMemoryLimit(softLimit)
+	runtime.SetFinalizer(&gcSentinel{}, (*gcSentinel).limit)
 }
 
-// collected is garbage at once, so that its finalizer runs after each collection.
+// gcSentinel is garbage at once, so that its finalizer runs after each collection.
 // It is no empty struct, which has no address of its own.
-type collected struct{ _ [16]byte }
+type gcSentinel struct{ _ [16]byte }
 
-func (c *collected) limit() {
+func (c *gcSentinel) limit() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(live)
 	used := int64(live[0].Value.Uint64() + live[1].Value.Uint64())
-	debug.SetMemoryLimit(max(roof, 2*used+roof/4))
-	runtime.SetFinalizer(c, (*collected).limit)
+	debug.SetMemoryLimit(max(softLimit, 2*used+softLimit/4))
+	runtime.SetFinalizer(c, (*gcSentinel).limit)
 }

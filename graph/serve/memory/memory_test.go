@@ -12,7 +12,7 @@ import (
 	"jobgraph/graph/serve/memory"
 )
 
-func TestTune(t *testing.T) {
+func TestMemory_Tune(t *testing.T) {
 	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
 	defer func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) }()
 

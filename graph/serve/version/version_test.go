@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestOf(t *testing.T) {
+func TestVersion_Of(t *testing.T) {
 	const revision = "997c02b1f5d0a4f2c0d8d3f5a1b2c3d4e5f60718"
 	settings := func(modified string) []debug.BuildSetting {
 		return []debug.BuildSetting{{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: revision}, {Key: "vcs.modified", Value: modified}}
@@ -36,6 +36,6 @@ func TestOf(t *testing.T) {
 }
 
 // A test binary has build info and no version.
-func TestCurrent(t *testing.T) {
+func TestVersion_Current(t *testing.T) {
 	assert.Regexp(t, `^jobgraph \S+ \(commit \S+, go1\.\d+.*\)$`, Current().String())
 }

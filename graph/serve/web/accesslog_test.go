@@ -16,7 +16,7 @@ import (
 	"jobgraph/graph/serve/web"
 )
 
-func TestTheLineOfARequest(t *testing.T) {
+func TestAccessLog_TheLineOfARequest(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		switch string(body) {
@@ -52,7 +52,7 @@ func TestTheLineOfARequest(t *testing.T) {
 	}
 }
 
-func TestNoLineBelowTheLevel(t *testing.T) {
+func TestAccessLog_NoLineBelowTheLevel(t *testing.T) {
 	var got bytes.Buffer
 	logger, buffer := logging.New(&got, logging.Options{Level: slog.LevelWarn})
 	handler := web.New(web.Options{GraphQL: http.NotFoundHandler(), Readiness: &web.Readiness{}, Logger: logger})

@@ -16,22 +16,22 @@ func withoutReadDeadline(next http.Handler) http.Handler {
 		if r.Body == nil || r.Body == http.NoBody {
 			lift()
 		} else {
-			r.Body = &arriving{r.Body, lift}
+			r.Body = &eofNotifier{r.Body, lift}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// arriving is a body that tells when it has been read to its end.
-type arriving struct {
+// eofNotifier is a body that tells when it has been read to its end.
+type eofNotifier struct {
 	io.ReadCloser
-	arrived func()
+	onEOF func()
 }
 
-func (a *arriving) Read(p []byte) (int, error) {
+func (a *eofNotifier) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		a.arrived()
+		a.onEOF()
 	}
 	return n, err
 }

@@ -83,7 +83,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-func TestHostsAreNames(t *testing.T) {
+func TestHosts_AreNames(t *testing.T) {
 	for _, good := range []string{"captions.example.com", "captions.example.com.", "localhost", "jobgraph", "job_graph-1.internal", "xn--bcher-kva.example", "10.0.0.1", "*"} {
 		assert.NoError(t, web.Hosts{good}.Validate(), good)
 	}

@@ -25,9 +25,9 @@ func withWriteProgress(timeout time.Duration, next http.Handler) http.Handler {
 // progressWriter writes in units, each with a deadline.
 type progressWriter struct {
 	http.ResponseWriter
-	timeout time.Duration
-	left    int         // bytes of the unit under way
-	own     atomic.Bool // the handler sets the deadlines, from any goroutine
+	timeout   time.Duration
+	remaining int         // bytes of the unit under way
+	own       atomic.Bool // the handler sets the deadlines, from any goroutine
 }
 
 func (w *progressWriter) WriteHeader(status int) {
@@ -38,9 +38,9 @@ func (w *progressWriter) WriteHeader(status int) {
 func (w *progressWriter) Write(p []byte) (written int, err error) {
 	for {
 		w.begin()
-		unit := p[:min(len(p), w.left)]
+		unit := p[:min(len(p), w.remaining)]
 		n, err := w.ResponseWriter.Write(unit)
-		written, w.left = written+n, w.left-n
+		written, w.remaining = written+n, w.remaining-n
 		if p = p[len(unit):]; err != nil || len(p) == 0 {
 			return written, err
 		}
@@ -49,10 +49,10 @@ func (w *progressWriter) Write(p []byte) (written int, err error) {
 
 // begin begins a unit where the last one is full.
 func (w *progressWriter) begin() {
-	if w.left > 0 {
+	if w.remaining > 0 {
 		return
 	}
-	w.left = progressUnit
+	w.remaining = progressUnit
 	if !w.own.Load() {
 		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout))
 	}

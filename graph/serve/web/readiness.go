@@ -6,13 +6,13 @@ import (
 )
 
 // Readiness says whether this process wants new work. The zero value does.
-type Readiness struct{ leaving atomic.Bool }
+type Readiness struct{ notReady atomic.Bool }
 
-// Leave makes every later answer 503, so that a load balancer sends nothing more.
-func (r *Readiness) Leave() { r.leaving.Store(true) }
+// SetNotReady makes every later answer 503, so that a load balancer sends nothing more.
+func (r *Readiness) SetNotReady() { r.notReady.Store(true) }
 
 func (r *Readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	if r.leaving.Load() {
+	if r.notReady.Load() {
 		writeText(w, http.StatusServiceUnavailable, "shutting down\n")
 		return
 	}

@@ -29,8 +29,8 @@ type Server struct {
 	// WriteTimeout bounds the time until an answer begins, and the whole of one whose
 	// handler sets no deadline; 5 min.
 	WriteTimeout time.Duration
-	// Leave ends the connections that would stay open; nil: there are none.
-	Leave func(context.Context) error
+	// Shutdown ends the connections that would stay open; nil: there are none.
+	Shutdown func(context.Context) error
 	// CloseDelay is how long the address stays open after it was told to end.
 	CloseDelay time.Duration
 }
@@ -50,14 +50,14 @@ func Listen(name, address string) (net.Listener, error) {
 
 // Serve serves until ctx is done or one of the servers fails. Then the public one
 // finishes what is in flight, and after it those behind it, which it may need.
-func Serve(ctx context.Context, logger *slog.Logger, public Server, behind ...Server) error {
+func Serve(ctx context.Context, logger *slog.Logger, public Server, backends ...Server) error {
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, rest := errgroup.WithContext(rest)
-	ctx, leave := context.WithCancel(ctx)
-	defer leave()
-	context.AfterFunc(rest, leave)
-	for _, server := range behind {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(rest, cancel)
+	for _, server := range backends {
 		group.Go(func() error { return server.serve(rest, logger) })
 	}
 	group.Go(func() error {
@@ -84,7 +84,7 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		// ctx is done: the requests in flight need a time of their own.
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		err := s.leave(patience, server)
+		err := s.shutdown(patience, server)
 		if err == nil {
 			handlers.Wait() // one that hijacked its connection may still have its log line to write
 		}
@@ -106,12 +106,12 @@ func counted(calls *sync.WaitGroup, next http.Handler) http.Handler {
 	})
 }
 
-// leave ends what stays open while Shutdown, which knows nothing of WebSockets and
+// shutdown ends what stays open while Shutdown, which knows nothing of WebSockets and
 // waits for event streams, closes the listener and lets requests finish.
-func (s Server) leave(patience context.Context, server *http.Server) error {
+func (s Server) shutdown(patience context.Context, server *http.Server) error {
 	var leaving errgroup.Group
-	if s.Leave != nil {
-		leaving.Go(func() error { return s.Leave(patience) })
+	if s.Shutdown != nil {
+		leaving.Go(func() error { return s.Shutdown(patience) })
 	}
 	leaving.Go(func() error { return server.Shutdown(patience) })
 	return leaving.Wait()

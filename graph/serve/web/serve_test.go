@@ -18,7 +18,7 @@ import (
 
 // A WebSocket is over for Leave before its handler has returned, and its line of the
 // log comes later still.
-func TestTheEndWaitsForHandlersOfHijackedConnections(t *testing.T) {
+func TestServe_TheEndWaitsForHandlersOfHijackedConnections(t *testing.T) {
 	left, hijacked, returned := make(chan struct{}), make(chan struct{}), atomic.Bool{}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := http.NewResponseController(w).Hijack()
@@ -35,7 +35,7 @@ func TestTheEndWaitsForHandlersOfHijackedConnections(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- web.Serve(ctx, slog.New(slog.DiscardHandler), web.Server{Listener: listener, Handler: handler,
-			Leave: func(context.Context) error { close(left); return nil }})
+			Shutdown: func(context.Context) error { close(left); return nil }})
 	}()
 	connection, err := net.Dial("tcp", listener.Addr().String())
 	require.NoError(t, err)

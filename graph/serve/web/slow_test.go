@@ -53,7 +53,7 @@ func serveOptions(t *testing.T, options web.Options, server web.Server) (address
 const slowSenders = 500
 
 // With JOBGRAPH_SOAK=1 this takes the 10 s that the program gives a body.
-func TestSlowSendersAreCutAndDisturbNobody(t *testing.T) {
+func TestSlowClients_SendersAreCutAndDisturbNobody(t *testing.T) {
 	server := web.Server{HeaderTimeout: 500 * time.Millisecond, BodyTimeout: time.Second}
 	if os.Getenv("JOBGRAPH_SOAK") == "1" {
 		server = web.Server{}
@@ -89,7 +89,7 @@ func TestSlowSendersAreCutAndDisturbNobody(t *testing.T) {
 }
 
 // The deadline for slow senders must not end an answer that takes longer, nor a stream.
-func TestLongAnswersOutliveTheReadDeadline(t *testing.T) {
+func TestSlowClients_LongAnswersOutliveTheReadDeadline(t *testing.T) {
 	const bodyTimeout = 50 * time.Millisecond
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -117,7 +117,7 @@ func TestLongAnswersOutliveTheReadDeadline(t *testing.T) {
 	}
 }
 
-func TestOriginsForWebSockets(t *testing.T) {
+func TestSlowClients_OriginsForWebSockets(t *testing.T) {
 	origins := web.Origins{"https://app.example.com"}
 	for origin, allowed := range map[string]bool{
 		"":                             true, // no page
@@ -138,9 +138,9 @@ func TestOriginsForWebSockets(t *testing.T) {
 	assert.False(t, web.Origins(nil).Allow(request))
 }
 
-// TestReadersThatStopAreCut has a reader that reads nothing, and one that takes longer
+// TestSlowClients_ReadersThatStopAreCut has a reader that reads nothing, and one that takes longer
 // for the whole answer than any part of it may take.
-func TestReadersThatStopAreCut(t *testing.T) {
+func TestSlowClients_ReadersThatStopAreCut(t *testing.T) {
 	const timeout = 2 * time.Second
 	const size = 8 << 20 // more than the kernel takes of an answer that nobody reads
 	ended := make(chan error, 1)

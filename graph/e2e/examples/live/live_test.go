@@ -10,7 +10,7 @@ import (
 	"jobgraph/graph/e2e/program"
 )
 
-func TestTheExamples(t *testing.T) {
+func TestLive_TheExamples(t *testing.T) {
 	node := program.NeedTool(t, "node")
 	program.NeedFile(t, "node_modules/ws", "run npm ci in graph/e2e/examples/live")
 	server := program.Start(t, "--poll-interval", "200ms", "--poll-max", "500ms")

@@ -30,7 +30,7 @@ func List(ctx context.Context, results []upstream.Result) []upstream.Result {
 	for i, result := range results {
 		items[i] = itemOf(result)
 	}
-	return []upstream.Result{&written{results[0], newRow(ctx, items)}}
+	return []upstream.Result{&rendered{results[0], join(ctx, items)}}
 }
 
 // One gives the result of the field that ctx is about, ready to be written.
@@ -51,7 +51,7 @@ func Entities(ctx context.Context, entities []fedruntime.Entity) []fedruntime.En
 			items[i] = item{ofJob, job.Record}
 		}
 	}
-	return []fedruntime.Entity{&writtenEntities{newRow(ctx, items)}}
+	return []fedruntime.Entity{&renderedEntities{join(ctx, items)}}
 }
 
 // Events gives for each result of a subscription the same, ready to be written as the
@@ -64,18 +64,18 @@ func Events(ctx context.Context) func(upstream.Result) upstream.Result {
 	}
 }
 
-// written stands for all the results of a list. The executor writes a list of one in
+// rendered stands for all the results of a list. The executor writes a list of one in
 // place, without a goroutine, and what it writes is all of them with commas between.
-type written struct {
+type rendered struct {
 	upstream.Result
-	row
+	joined
 }
 
-// writtenEntities are the same for references.
-type writtenEntities struct{ row }
+// renderedEntities are the same for references.
+type renderedEntities struct{ joined }
 
 // IsEntity is gqlgen's mark of what _entities may answer with.
-func (*writtenEntities) IsEntity() {}
+func (*renderedEntities) IsEntity() {}
 
 // item is a record and what is selected of it. The zero item is null.
 type item struct {

@@ -23,9 +23,9 @@ import (
 	"jobgraph/upstream"
 )
 
-// TestAsTheExecutorWrites compares random selections of random jobs, answered by this package and by
+// TestProjection_AsTheExecutorWrites compares random selections of random jobs, answered by this package and by
 // the executor that gqlgen generated. What differs is a bug here.
-func TestAsTheExecutorWrites(t *testing.T) {
+func TestProjection_AsTheExecutorWrites(t *testing.T) {
 	ours, theirs := serve(t, true), serve(t, false)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -51,8 +51,8 @@ func TestAsTheExecutorWrites(t *testing.T) {
 	}
 }
 
-// TestEscapes has its own test: the executor escapes some characters in other words.
-func TestEscapes(t *testing.T) {
+// TestProjection_Escapes has its own test: the executor escapes some characters in other words.
+func TestProjection_Escapes(t *testing.T) {
 	var got struct {
 		Data struct{ JobByID struct{ JobID string } }
 	}

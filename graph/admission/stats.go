@@ -2,8 +2,8 @@ package admission
 
 import "github.com/vektah/gqlparser/v2/ast"
 
-// A measure is what one query text asks for, whatever its variables are.
-type measure struct {
+// A stats is what one query text asks for, whatever its variables are.
+type stats struct {
 	aliases    int
 	directives int
 	// longestName is in bytes: an answer has a field's alias once for each entry.
@@ -12,11 +12,11 @@ type measure struct {
 	introspects, asksSDL bool
 	// nodes is about how many nodes the document's tree has.
 	nodes      int
-	operations map[*ast.OperationDefinition]*operationMeasure
+	operations map[*ast.OperationDefinition]*operationStats
 }
 
-// An operationMeasure is what one of the text's operations asks for.
-type operationMeasure struct {
+// An operationStats is what one of the text's operations asks for.
+type operationStats struct {
 	depth                                   int
 	introspectionDepth, introspectionFields int
 	roots                                   []root
@@ -31,32 +31,32 @@ type root struct {
 	fields int
 }
 
-// selectionMeasure is what a selection set holds, its fragments included.
-type selectionMeasure struct{ depth, fields int }
+// selectionStats is what a selection set holds, its fragments included.
+type selectionStats struct{ depth, fields int }
 
 // walker walks a document. Each fragment is measured once and remembered: a query
 // of fragments that spread each other twice would take for ever otherwise.
 type walker struct {
 	sizes     sizes
 	fragments map[string]*ast.FragmentDefinition
-	measured  map[string]selectionMeasure
-	total     measure
+	measured  map[string]selectionStats
+	total     stats
 }
 
 // measureDocument reads a document that is parsed but not validated: fragments may
 // be missing or go round in circles, which validation says better than a limit does.
-func measureDocument(document *ast.QueryDocument, sizes sizes) *measure {
+func measureDocument(document *ast.QueryDocument, sizes sizes) *stats {
 	w := &walker{
 		sizes:     sizes,
 		fragments: make(map[string]*ast.FragmentDefinition, len(document.Fragments)),
-		measured:  make(map[string]selectionMeasure, len(document.Fragments)),
+		measured:  make(map[string]selectionStats, len(document.Fragments)),
 	}
 	for _, fragment := range document.Fragments {
 		if _, known := w.fragments[fragment.Name]; !known {
 			w.fragments[fragment.Name] = fragment
 		}
 	}
-	w.total.operations = make(map[*ast.OperationDefinition]*operationMeasure, len(document.Operations))
+	w.total.operations = make(map[*ast.OperationDefinition]*operationStats, len(document.Operations))
 	for _, fragment := range document.Fragments {
 		w.name(fragment.Name)
 		w.name(fragment.TypeCondition)
@@ -70,7 +70,7 @@ func measureDocument(document *ast.QueryDocument, sizes sizes) *measure {
 			w.name(variable.Type.Name())
 			w.value(variable.DefaultValue)
 		}
-		measured := &operationMeasure{}
+		measured := &operationStats{}
 		w.roots(measured, operation.SelectionSet, map[string]int{}, map[string]bool{})
 		w.total.operations[operation] = measured
 	}
@@ -138,7 +138,7 @@ func (w *walker) value(value *ast.Value) {
 
 // roots collects an operation's top as execution does: through fragments, each
 // fragment once, fields with the same key together.
-func (w *walker) roots(into *operationMeasure, set ast.SelectionSet, at map[string]int, visited map[string]bool) {
+func (w *walker) roots(into *operationStats, set ast.SelectionSet, at map[string]int, visited map[string]bool) {
 	for _, selection := range set {
 		switch selection := selection.(type) {
 		case *ast.Field:
@@ -155,21 +155,21 @@ func (w *walker) roots(into *operationMeasure, set ast.SelectionSet, at map[stri
 	}
 }
 
-func (w *walker) root(into *operationMeasure, field *ast.Field, at map[string]int) {
+func (w *walker) root(into *operationStats, field *ast.Field, at map[string]int) {
 	below := w.selection(field.SelectionSet)
 	if field.Name == "__schema" || field.Name == "__type" {
-		into.introspectionFields = add(into.introspectionFields, below.fields)
-		into.introspectionDepth = max(into.introspectionDepth, add(below.depth, 1))
+		into.introspectionFields = addSat(into.introspectionFields, below.fields)
+		into.introspectionDepth = max(into.introspectionDepth, addSat(below.depth, 1))
 	} else {
-		into.depth = max(into.depth, add(below.depth, 1))
+		into.depth = max(into.depth, addSat(below.depth, 1))
 	}
 	if i, known := at[field.Alias]; known {
-		into.roots[i].fields = add(into.roots[i].fields, below.fields)
+		into.roots[i].fields = addSat(into.roots[i].fields, below.fields)
 		return
 	}
 	at[field.Alias] = len(into.roots)
 	measured := root{name: field.Name, fields: below.fields}
-	if name, ok := sized[field.Name]; ok {
+	if name, ok := slicingArguments[field.Name]; ok {
 		if argument := field.Arguments.ForName(name); argument != nil {
 			measured.list = argument.Value
 		}
@@ -177,35 +177,35 @@ func (w *walker) root(into *operationMeasure, field *ast.Field, at map[string]in
 	into.roots = append(into.roots, measured)
 }
 
-func (w *walker) selection(set ast.SelectionSet) selectionMeasure {
-	var all selectionMeasure
+func (w *walker) selection(set ast.SelectionSet) selectionStats {
+	var all selectionStats
 	for _, selection := range set {
-		var one selectionMeasure
+		var one selectionStats
 		switch selection := selection.(type) {
 		case *ast.Field:
 			one = w.selection(selection.SelectionSet)
-			one.depth = add(one.depth, 1)
-			one.fields = add(keyWeight(selection.Alias), times(w.sizes.of(selection.Name), one.fields))
+			one.depth = addSat(one.depth, 1)
+			one.fields = addSat(keyWeight(selection.Alias), mulSat(w.sizes.of(selection.Name), one.fields))
 		case *ast.InlineFragment:
 			one = w.selection(selection.SelectionSet)
 		case *ast.FragmentSpread:
 			one = w.fragment(selection.Name)
 		}
 		all.depth = max(all.depth, one.depth)
-		all.fields = add(all.fields, one.fields)
+		all.fields = addSat(all.fields, one.fields)
 	}
 	return all
 }
 
-func (w *walker) fragment(name string) selectionMeasure {
+func (w *walker) fragment(name string) selectionStats {
 	if known, ok := w.measured[name]; ok {
 		return known
 	}
 	fragment := w.fragments[name]
 	if fragment == nil {
-		return selectionMeasure{}
+		return selectionStats{}
 	}
-	w.measured[name] = selectionMeasure{} // a circle ends here
+	w.measured[name] = selectionStats{} // a circle ends here
 	measured := w.selection(fragment.SelectionSet)
 	w.measured[name] = measured
 	return measured

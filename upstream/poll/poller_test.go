@@ -27,10 +27,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type source struct {
 	mu    sync.Mutex
 	jobs  map[string]upstream.Result
-	looks []look
+	polls []asked
 }
 
-type look struct {
+type asked struct {
 	token, id string
 	at        time.Time
 }
@@ -40,7 +40,7 @@ func (s *source) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJo
 	id := r.Key.ID
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.looks = append(s.looks, look{token, id, time.Now()})
+	s.polls = append(s.polls, asked{token, id, time.Now()})
 	switch state := s.jobs[id].(type) {
 	case *upstream.EncodedJob:
 		seen := *state // decoded anew each time, as a client does
@@ -61,10 +61,10 @@ func (s *source) set(id string, state upstream.Result) {
 	s.jobs[id] = state
 }
 
-func (s *source) seen() []look {
+func (s *source) seen() []asked {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]look(nil), s.looks...)
+	return append([]asked(nil), s.polls...)
 }
 
 func job(status upstream.JobStatus) *upstream.EncodedJob {
@@ -106,7 +106,7 @@ func waiting(states <-chan upstream.Result) string {
 	}
 }
 
-func TestEachChangeOnceAndThenTheEnd(t *testing.T) {
+func TestPoller_EachChangeOnceAndThenTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set(jobID, job(upstream.StatusPending))
@@ -137,7 +137,7 @@ func TestEachChangeOnceAndThenTheEnd(t *testing.T) {
 	})
 }
 
-func TestWhatSettlesAJob(t *testing.T) {
+func TestPoller_WhatSettlesAJob(t *testing.T) {
 	for _, test := range []struct {
 		state func() upstream.Result
 		ends  bool
@@ -157,8 +157,8 @@ func TestWhatSettlesAJob(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			src := &source{}
 			src.set(jobID, test.state())
-			watches := poll.New(src, poll.Options{})
-			states, err := watches.Watch(t.Context(), token, []string{jobID})
+			poller := poll.New(src, poll.Options{})
+			states, err := poller.Watch(t.Context(), token, []string{jobID})
 			require.NoError(t, err)
 			assert.Equal(t, label(test.state()), waiting(states))
 			want, jobs := "nothing", 1
@@ -166,7 +166,7 @@ func TestWhatSettlesAJob(t *testing.T) {
 				want, jobs = "closed", 0
 			}
 			assert.Equal(t, want, waiting(states), label(test.state()))
-			assert.Equal(t, jobs, watches.Jobs())
+			assert.Equal(t, jobs, poller.Jobs())
 		})
 	}
 }
@@ -179,32 +179,32 @@ func waitsToBeReturned(completed time.Time) *upstream.EncodedJob {
 
 // A job that nobody could be given settles when the job API has given up, and its
 // subscribers hear the end at that moment, though nothing has changed for them.
-func TestAJobThatIsNeverReturnedSettlesAfter35Minutes(t *testing.T) {
+func TestPoller_AJobThatIsNeverReturnedSettlesAfter35Minutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set(jobID, waitsToBeReturned(time.Now()))
-		watches := poll.New(src, poll.Options{})
-		early, _ := watches.Watch(t.Context(), token, []string{jobID})
+		poller := poll.New(src, poll.Options{})
+		early, _ := poller.Watch(t.Context(), token, []string{jobID})
 		assert.Equal(t, "COMPLETE", waiting(early))
 		time.Sleep(34 * time.Minute)
-		late, _ := watches.Watch(t.Context(), token, []string{jobID})
+		late, _ := poller.Watch(t.Context(), token, []string{jobID})
 		assert.Equal(t, "COMPLETE", waiting(late))
 
 		time.Sleep(time.Minute - time.Millisecond)
 		assert.Equal(t, "nothing", waiting(early))
 		assert.Equal(t, "nothing", waiting(late))
 		time.Sleep(time.Millisecond)
-		assert.Equal(t, "closed", waiting(early), "looked at when the 35 minutes are over")
+		assert.Equal(t, "closed", waiting(early), "polled when the 35 minutes are over")
 		assert.Equal(t, "closed", waiting(late))
-		assert.Zero(t, watches.Jobs())
+		assert.Zero(t, poller.Jobs())
 
-		after, _ := watches.Watch(t.Context(), token, []string{jobID})
+		after, _ := poller.Watch(t.Context(), token, []string{jobID})
 		assert.Equal(t, "COMPLETE", waiting(after))
 		assert.Equal(t, "closed", waiting(after))
 	})
 }
 
-func TestALateReturnIsToldBeforeTheEnd(t *testing.T) {
+func TestPoller_ALateReturnIsSentBeforeTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		completed := time.Now().Add(-34 * time.Minute)
@@ -215,12 +215,12 @@ func TestALateReturnIsToldBeforeTheEnd(t *testing.T) {
 		final.ReturnDate = new(time.Now())
 		src.set(jobID, final.Encode())
 		time.Sleep(time.Minute)
-		assert.Equal(t, "COMPLETE returned", waiting(states), "the last look finds it")
+		assert.Equal(t, "COMPLETE returned", waiting(states), "the last poll finds it")
 		assert.Equal(t, "closed", waiting(states))
 	})
 }
 
-func TestOneOfTwoJobsSettlesByTimeAlone(t *testing.T) {
+func TestPoller_OneOfTwoJobsSettlesByTimeAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set("01", waitsToBeReturned(time.Now()))
@@ -237,7 +237,7 @@ func TestOneOfTwoJobsSettlesByTimeAlone(t *testing.T) {
 	})
 }
 
-func TestNoIDsEndAtOnce(t *testing.T) {
+func TestPoller_NoIDsEndAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states, err := poll.New(&source{}, poll.Options{}).Watch(t.Context(), token, nil)
 		require.NoError(t, err)
@@ -245,22 +245,22 @@ func TestNoIDsEndAtOnce(t *testing.T) {
 	})
 }
 
-func TestThousandSubscribersCostOnePoller(t *testing.T) {
+func TestPoller_ThousandSubscribersCostOnePoller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const subscribers = 1000
 		src := &source{}
 		src.set(jobID, job(upstream.StatusPending))
-		watches := poll.New(src, poll.Options{MaxInterval: 2 * time.Second})
+		poller := poll.New(src, poll.Options{MaxInterval: 2 * time.Second})
 		ctx, leave := context.WithCancel(t.Context())
 		all := make([]<-chan upstream.Result, subscribers)
 		for i := range all {
-			all[i], _ = watches.Watch(ctx, token, []string{jobID})
+			all[i], _ = poller.Watch(ctx, token, []string{jobID})
 			require.Equal(t, "PENDING", waiting(all[i]))
 		}
 		require.Len(t, src.seen(), 1)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		assert.InDelta(t, 11, len(src.seen()), 2, "looks in 20 s at one in 2 s")
+		assert.InDelta(t, 11, len(src.seen()), 2, "polls in 20 s at one in 2 s")
 
 		src.set(jobID, job(upstream.StatusReviewing))
 		time.Sleep(3 * time.Second)
@@ -270,35 +270,35 @@ func TestThousandSubscribersCostOnePoller(t *testing.T) {
 
 		leave()
 		synctest.Wait()
-		looks := len(src.seen())
+		polls := len(src.seen())
 		time.Sleep(time.Hour)
-		assert.Len(t, src.seen(), looks, "nobody listens any more")
-		assert.Zero(t, watches.Jobs())
+		assert.Len(t, src.seen(), polls, "nobody listens any more")
+		assert.Zero(t, poller.Jobs())
 	})
 }
 
-func TestTokensAreKeptApart(t *testing.T) {
+func TestPoller_TokensAreSeparate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set(jobID, job(upstream.StatusPending))
-		watches := poll.New(src, poll.Options{})
-		one, _ := watches.Watch(t.Context(), token, []string{jobID})
-		other, _ := watches.Watch(t.Context(), "bb22", []string{jobID})
+		poller := poll.New(src, poll.Options{})
+		one, _ := poller.Watch(t.Context(), token, []string{jobID})
+		other, _ := poller.Watch(t.Context(), "bb22", []string{jobID})
 		assert.Equal(t, "PENDING", waiting(one))
 		assert.Equal(t, "PENDING", waiting(other))
-		looks := src.seen()
-		require.Len(t, looks, 2)
-		assert.NotEqual(t, looks[0].token, looks[1].token)
+		polls := src.seen()
+		require.Len(t, polls, 2)
+		assert.NotEqual(t, polls[0].token, polls[1].token)
 	})
 }
 
-func TestSlowReaderGetsTheLatestState(t *testing.T) {
+func TestPoller_SlowReaderGetsTheLatestState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set(jobID, job(upstream.StatusAuthorizing))
-		watches := poll.New(src, poll.Options{})
-		slow, _ := watches.Watch(t.Context(), token, []string{jobID})
-		quick, _ := watches.Watch(t.Context(), token, []string{jobID})
+		poller := poll.New(src, poll.Options{})
+		slow, _ := poller.Watch(t.Context(), token, []string{jobID})
+		quick, _ := poller.Watch(t.Context(), token, []string{jobID})
 		for _, status := range []upstream.JobStatus{upstream.StatusAuthorizing, upstream.StatusPending, upstream.StatusInProcess, upstream.StatusReviewing} {
 			src.set(jobID, job(status))
 			time.Sleep(time.Minute)
@@ -315,12 +315,12 @@ func TestSlowReaderGetsTheLatestState(t *testing.T) {
 	})
 }
 
-func TestLooksStretchWhileAJobRests(t *testing.T) {
+func TestPoller_PollsStretchWhileAJobRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set(jobID, job(upstream.StatusPending))
-		watches := poll.New(src, poll.Options{Interval: 2 * time.Second, MaxInterval: 30 * time.Second})
-		states, _ := watches.Watch(t.Context(), token, []string{jobID})
+		poller := poll.New(src, poll.Options{Interval: 2 * time.Second, MaxInterval: 30 * time.Second})
+		states, _ := poller.Watch(t.Context(), token, []string{jobID})
 		waiting(states)
 		time.Sleep(10 * time.Minute)
 		gaps := gaps(src.seen())
@@ -337,19 +337,19 @@ func TestLooksStretchWhileAJobRests(t *testing.T) {
 	})
 }
 
-func TestLooksGatherAroundTheDueDate(t *testing.T) {
+func TestPoller_PollsGatherAroundTheDueDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due := time.Now().Add(10 * time.Minute)
 		resting := upstream.Job{ID: jobID, Status: upstream.StatusInProcess, DueDate: &due}.Encode()
 		src := &source{}
 		src.set(jobID, resting)
-		watches := poll.New(src, poll.Options{Interval: 2 * time.Second, MaxInterval: 30 * time.Second})
-		states, _ := watches.Watch(t.Context(), token, []string{jobID})
+		poller := poll.New(src, poll.Options{Interval: 2 * time.Second, MaxInterval: 30 * time.Second})
+		states, _ := poller.Watch(t.Context(), token, []string{jobID})
 		waiting(states)
 		time.Sleep(9 * time.Minute)
 		far := len(src.seen())
 		time.Sleep(time.Minute)
-		assert.Greater(t, len(src.seen())-far, 8, "looks in the last minute before the due date")
+		assert.Greater(t, len(src.seen())-far, 8, "polls in the last minute before the due date")
 		time.Sleep(time.Minute)
 		past := len(src.seen())
 		time.Sleep(10 * time.Minute)
@@ -357,7 +357,7 @@ func TestLooksGatherAroundTheDueDate(t *testing.T) {
 	})
 }
 
-func TestFailuresBackOff(t *testing.T) {
+func TestPoller_FailuresBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set(jobID, failed(upstream.Unavailable))
@@ -372,7 +372,7 @@ func TestFailuresBackOff(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsObeyed(t *testing.T) {
+func TestPoller_RetryAfterIsHonouredByTheNextCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limited := failed(upstream.RateLimited)
 		limited.RetryAfter = time.Minute
@@ -381,12 +381,12 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		states, _ := poll.New(src, poll.Options{}).Watch(t.Context(), token, []string{jobID})
 		waiting(states)
 		time.Sleep(5*time.Minute + time.Second)
-		assert.Len(t, src.seen(), 6, "looks in five minutes, the first one included")
+		assert.Len(t, src.seen(), 6, "polls in five minutes, the first one included")
 		assert.Equal(t, "nothing", waiting(states))
 	})
 }
 
-func TestJobsDoNotBeatTogether(t *testing.T) {
+func TestPoller_JobsDoNotBeatTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const jobs = 1000
 		src := &source{}
@@ -400,23 +400,23 @@ func TestJobsDoNotBeatTogether(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		perSecond := map[int64]int{}
 		end := time.Now().Add(-time.Minute)
-		for _, look := range src.seen() {
-			if look.at.After(end) {
-				perSecond[look.at.Unix()]++
+		for _, asked := range src.seen() {
+			if asked.at.After(end) {
+				perSecond[asked.at.Unix()]++
 			}
 		}
-		for _, looks := range perSecond {
-			require.Less(t, looks, jobs/10, "looks in one second: 33 are the mean")
+		for _, polls := range perSecond {
+			require.Less(t, polls, jobs/10, "polls in one second: 33 are the mean")
 		}
 	})
 }
 
-func TestAWakeLooksAtOnceAndAFloodOfThemDoesNot(t *testing.T) {
+func TestPoller_AWakePollsAtOnceAndAFloodOfThemDoesNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set(jobID, job(upstream.StatusInProcess))
-		watches := poll.New(src, poll.Options{})
-		states, _ := watches.Watch(t.Context(), token, []string{jobID})
+		poller := poll.New(src, poll.Options{})
+		states, _ := poller.Watch(t.Context(), token, []string{jobID})
 		waiting(states)
 		time.Sleep(5 * time.Minute)
 		waiting(states)
@@ -424,53 +424,53 @@ func TestAWakeLooksAtOnceAndAFloodOfThemDoesNot(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		src.set(jobID, returned())
 		started := time.Now()
-		watches.Wake(jobID)
+		poller.Wake(jobID)
 		assert.Equal(t, "COMPLETE returned", waiting(states))
 		assert.Zero(t, time.Since(started))
 		assert.Equal(t, "closed", waiting(states))
-		watches.Wake(jobID) // late: nobody is there
-		watches.Wake("ffff")
-		assert.Zero(t, watches.Jobs())
+		poller.Wake(jobID) // late: nobody is there
+		poller.Wake("ffff")
+		assert.Zero(t, poller.Jobs())
 
 		src.set(jobID, job(upstream.StatusInProcess))
-		states, _ = watches.Watch(t.Context(), token, []string{jobID})
+		states, _ = poller.Watch(t.Context(), token, []string{jobID})
 		waiting(states)
 		before := len(src.seen())
 		for range 1000 {
-			watches.Wake(jobID)
+			poller.Wake(jobID)
 			time.Sleep(10 * time.Millisecond)
 		}
 		synctest.Wait()
-		assert.LessOrEqual(t, len(src.seen())-before, 11, "looks in 10 s of a hundred wakes a second")
+		assert.LessOrEqual(t, len(src.seen())-before, 11, "polls in 10 s of a hundred wakes a second")
 	})
 }
 
-func TestTooManyJobs(t *testing.T) {
+func TestPoller_TooManyJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		src.set("01", job(upstream.StatusPending))
 		src.set("02", job(upstream.StatusPending))
-		watches := poll.New(src, poll.Options{MaxJobs: 1})
+		poller := poll.New(src, poll.Options{MaxJobs: 1})
 		ctx, leave := context.WithCancel(t.Context())
-		_, err := watches.Watch(ctx, token, []string{"01", "02"})
+		_, err := poller.Watch(ctx, token, []string{"01", "02"})
 		assert.True(t, errors.Is(err, poll.ErrTooMany))
-		assert.Zero(t, watches.Jobs(), "all or none")
+		assert.Zero(t, poller.Jobs(), "all or none")
 
-		_, err = watches.Watch(ctx, token, []string{"01"})
+		_, err = poller.Watch(ctx, token, []string{"01"})
 		assert.NoError(t, err)
-		_, err = watches.Watch(ctx, token, []string{"01"})
+		_, err = poller.Watch(ctx, token, []string{"01"})
 		assert.NoError(t, err, "a job that is watched already costs nothing")
 		leave()
 		synctest.Wait()
-		_, err = watches.Watch(t.Context(), token, []string{"02"})
+		_, err = poller.Watch(t.Context(), token, []string{"02"})
 		assert.NoError(t, err)
 	})
 }
 
-func gaps(looks []look) []time.Duration {
+func gaps(polls []asked) []time.Duration {
 	var gaps []time.Duration
-	for i := 1; i < len(looks); i++ {
-		gaps = append(gaps, looks[i].at.Sub(looks[i-1].at))
+	for i := 1; i < len(polls); i++ {
+		gaps = append(gaps, polls[i].at.Sub(polls[i-1].at))
 	}
 	return gaps
 }

@@ -22,8 +22,8 @@ const (
 
 const failuresKey = "guard.failures"
 
-// first hands over one failure, as gqlgen has it, and keeps all for the answer.
-func first(ctx context.Context, failures gqlerror.List) *gqlerror.Error {
+// stash hands over one failure, as gqlgen has it, and keeps all for the answer.
+func stash(ctx context.Context, failures gqlerror.List) *gqlerror.Error {
 	graphql.GetOperationContext(ctx).Stats.SetExtension(failuresKey, failures)
 	return failures[0]
 }

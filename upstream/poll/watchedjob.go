@@ -8,80 +8,80 @@ import (
 	"jobgraph/upstream"
 )
 
-// watcher looks at one job with one token, for all its subscribers.
-type watcher struct {
+// watchedJob is polled with one token, for all its subscribers.
+type watchedJob struct {
 	key    upstream.Key
 	cancel context.CancelFunc
 	wake   chan struct{} // holds one wish: more in a row are the same one
 
 	mu          sync.Mutex
-	state       upstream.Result // nil before the first look
+	state       upstream.Result // nil before the first poll
 	last        bool            // no state follows: the job has settled
 	subscribers map[*subscriber]struct{}
 }
 
-func newWatcher(k upstream.Key, cancel context.CancelFunc) *watcher {
-	return &watcher{key: k, cancel: cancel,
+func newWatchedJob(k upstream.Key, cancel context.CancelFunc) *watchedJob {
+	return &watchedJob{key: k, cancel: cancel,
 		wake: make(chan struct{}, 1), subscribers: map[*subscriber]struct{}{}}
 }
 
-// add gives s the state that is known and all that follow.
-func (w *watcher) add(s *subscriber) {
+// add delivers the state that is known and all that follow to s.
+func (w *watchedJob) add(s *subscriber) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.subscribers[s] = struct{}{}
 	s.put(w, w.state, w.last)
 }
 
-func (w *watcher) remove(s *subscriber) (left int) {
+func (w *watchedJob) remove(s *subscriber) (left int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.subscribers, s)
 	return len(w.subscribers)
 }
 
-func (w *watcher) wakeUp() {
+func (w *watchedJob) wakeUp() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run looks until the job settles or ctx is done.
-func (w *watcher) run(ctx context.Context, pace pace, look func() upstream.Result) {
-	rhythm := rhythm{pace: pace}
+// run polls until the job settles or ctx is done.
+func (w *watchedJob) run(ctx context.Context, bounds bounds, poll func() upstream.Result) {
+	schedule := schedule{bounds: bounds}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var looked time.Time
+	var polled time.Time
 	for {
 		select {
 		case <-timer.C:
 		case <-w.wake:
-			rhythm.restart()
-			if !sleep(ctx, wakeGap-time.Since(looked)) {
+			schedule.restart()
+			if !sleep(ctx, wakeGap-time.Since(polled)) {
 				return
 			}
 		case <-ctx.Done():
 			return
 		}
-		looked = time.Now()
-		state := look()
+		polled = time.Now()
+		state := poll()
 		if state == nil {
 			return
 		}
-		last := settled(state, looked)
+		last := settled(state, polled)
 		changed := w.publish(state, last)
 		if last {
 			return
 		}
-		timer.Reset(rhythm.next(state, changed))
+		timer.Reset(schedule.next(state, changed))
 	}
 }
 
 // publish gives a state that differs from the one before to all subscribers, and the
 // last one even where it does not: time alone may settle a job. Whether a state is the
 // last is decided here, once for all: a subscriber's clock would be another.
-func (w *watcher) publish(state upstream.Result, last bool) (changed bool) {
+func (w *watchedJob) publish(state upstream.Result, last bool) (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	changed = !same(w.state, state)

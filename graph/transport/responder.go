@@ -11,8 +11,8 @@ import (
 	"jobgraph/graph/budget"
 )
 
-// An answer is under way to one request.
-type answer struct {
+// An responder is under way to one request.
+type responder struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	exec      graphql.GraphExecutor
@@ -20,7 +20,7 @@ type answer struct {
 }
 
 // refuse answers a request that is no GraphQL request.
-func (a answer) refuse(refusal refusal) {
+func (a responder) refuse(refusal requestError) {
 	if name := refusal.header[0]; name != "" {
 		a.w.Header().Set(name, refusal.header[1])
 	}
@@ -30,7 +30,7 @@ func (a answer) refuse(refusal refusal) {
 
 // fail answers a GraphQL request that cannot be run. The older media type has 200
 // for every well-formed request, the newer one says it by the status.
-func (a answer) fail(operation *graphql.OperationContext, failures gqlerror.List) {
+func (a responder) fail(operation *graphql.OperationContext, failures gqlerror.List) {
 	status := http.StatusBadRequest
 	if a.mediaType == mediaTypeJSON {
 		status = http.StatusOK
@@ -39,8 +39,8 @@ func (a answer) fail(operation *graphql.OperationContext, failures gqlerror.List
 	a.write(status, a.exec.DispatchError(ctx, failures))
 }
 
-// answer sends what an operation has given, or that it was refused for the sake of others.
-func (a answer) answer(response *graphql.Response) {
+// respond sends what an operation has given, or that it was refused for the sake of others.
+func (a responder) respond(response *graphql.Response) {
 	status := http.StatusOK
 	if budget.IsOverloaded(response) {
 		status = http.StatusServiceUnavailable
@@ -51,7 +51,7 @@ func (a answer) answer(response *graphql.Response) {
 
 // write sends the response. The data is JSON already and is not read once more;
 // a response without data, not even null, is a request error and has no such key.
-func (a answer) write(status int, response *graphql.Response) {
+func (a responder) write(status int, response *graphql.Response) {
 	if response == nil { // the caller left
 		response = &graphql.Response{Errors: gqlerror.List{{Message: internalMessage, Extensions: map[string]any{"code": "INTERNAL_SERVER_ERROR"}}}}
 	}

@@ -11,9 +11,9 @@ const (
 	internalMessage = "Internal server error. Try again; if it stays so, tell the operator of this server."
 )
 
-// A refusal is the answer to a request that is not a GraphQL request. Its text
+// A requestError is the answer to a request that is not a GraphQL request. Its text
 // says what to do and holds nothing that the request brought.
-type refusal struct {
+type requestError struct {
 	status  int
 	code    string
 	message string
@@ -21,26 +21,26 @@ type refusal struct {
 	header [2]string
 }
 
-func badRequest(message string) *refusal {
-	return &refusal{status: http.StatusBadRequest, code: codeBadRequest, message: message}
+func badRequest(message string) *requestError {
+	return &requestError{status: http.StatusBadRequest, code: codeBadRequest, message: message}
 }
 
-func wrongMethod(allow string) *refusal {
-	return &refusal{http.StatusMethodNotAllowed, codeBadRequest,
+func wrongMethod(allow string) *requestError {
+	return &requestError{http.StatusMethodNotAllowed, codeBadRequest,
 		"This method is not for this operation. POST runs queries; GET, where it is open, runs queries only; subscriptions need a WebSocket or an event stream.",
 		[2]string{"Allow", allow}}
 }
 
-func wrongMediaType(message string) *refusal {
-	return &refusal{http.StatusUnsupportedMediaType, codeBadRequest, message, [2]string{"Accept-Post", mediaTypeJSON}}
+func wrongMediaType(message string) *requestError {
+	return &requestError{http.StatusUnsupportedMediaType, codeBadRequest, message, [2]string{"Accept-Post", mediaTypeJSON}}
 }
 
 var (
-	notAcceptable = refusal{status: http.StatusNotAcceptable, code: codeBadRequest,
+	notAcceptable = requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
 		message: "Accept has none of application/graphql-response+json and application/json, in UTF-8."}
-	needsStream = refusal{status: http.StatusNotAcceptable, code: codeBadRequest,
+	needsStream = requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
 		message: "A subscription needs a WebSocket (graphql-transport-ws), or POST with Accept: text/event-stream."}
-	tooLarge = refusal{status: http.StatusRequestEntityTooLarge, code: codeBadRequest,
+	tooLarge = requestError{status: http.StatusRequestEntityTooLarge, code: codeBadRequest,
 		message: "The body is larger than this server takes. Send less at a time."}
 )
 

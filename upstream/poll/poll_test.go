@@ -23,7 +23,7 @@ func fullJob(changes ...func(*upstream.Job)) *upstream.EncodedJob {
 	return job.Encode()
 }
 
-func TestSame(t *testing.T) {
+func TestPoll_Same(t *testing.T) {
 	assert.True(t, same(fullJob(), fullJob()))
 	for name, change := range map[string]func(*upstream.Job){
 		"status":       func(j *upstream.Job) { j.Status = upstream.StatusReviewing },

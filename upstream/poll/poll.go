@@ -11,16 +11,16 @@ import (
 	"jobgraph/upstream"
 )
 
-// look asks the source once. nil means that ctx ended first.
-func (w *Watches) look(ctx context.Context, token string, key upstream.Key) (result upstream.Result) {
+// poll asks the source once. nil means that ctx ended first.
+func (w *Poller) poll(ctx context.Context, token string, key upstream.Key) (result upstream.Result) {
 	defer func() {
 		if r := recover(); r != nil {
 			// The value itself may hold what must not be in a log.
-			w.logger.Error("a look at a job panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+			w.logger.Error("a poll of a job panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 			result = unknownFailure(key.ID)
 		}
 	}()
-	// What is kept would hide a change; what this look finds is kept for queries.
+	// What is cached would hide a change; what this poll finds is cached for queries.
 	job, err := w.source.Job(ctx, upstream.Request{Token: token, Key: key, Fresh: true, Operation: w.operation})
 	var failed *upstream.Error
 	switch {

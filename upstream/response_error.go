@@ -9,10 +9,10 @@ import (
 	"jobgraph/upstream/http1"
 )
 
-// refusal is the typed error for an answer that is not 200. A 4xx with the
+// errorFromResponse is the typed error for an answer that is not 200. A 4xx with the
 // documented error object is what that object says; else the status decides,
 // whatever the body.
-func refusal(token, id string, answer http1.Response) *Error {
+func errorFromResponse(token, id string, answer http1.Response) *Error {
 	status := answer.Status
 	documented := status >= 400 && status < 500 && status != http.StatusTooManyRequests
 	if documented {
@@ -91,29 +91,29 @@ func malformed(token, id string, cause error) *Error {
 // unreachable is the error for a call that got no answer.
 func unreachable(token, id string, cause error) *Error {
 	if timedOut(cause) {
-		return tooSlow(token, id, cause)
+		return timeoutError(token, id, cause)
 	}
 	e := failure(token, id, Unavailable, "The job API cannot be reached. Ask again in a moment.", cause)
 	e.fault, e.transient = true, transient(cause)
 	return e
 }
 
-// tooSlow is the error for an answer that did not come, or not whole, in time.
-func tooSlow(token, id string, cause error) *Error {
+// timeoutError is the error for an answer that did not come, or not whole, in time.
+func timeoutError(token, id string, cause error) *Error {
 	e := failure(token, id, Timeout, "The job API did not answer in time. Ask again in a moment.", cause)
 	e.fault = true
 	return e
 }
 
-// cut is the error for a 200 whose connection ended before its body did.
-func cut(token, id string, cause error) *Error {
+// truncated is the error for a 200 whose connection ended before its body did.
+func truncated(token, id string, cause error) *Error {
 	e := malformed(token, id, cause)
 	e.fault, e.transient = true, true
 	return e
 }
 
-// leftAlone is the error for a call that an open circuit breaker does not make.
-func leftAlone(token, id string, wait time.Duration) *Error {
+// breakerOpen is the error for a call that an open circuit breaker does not make.
+func breakerOpen(token, id string, wait time.Duration) *Error {
 	e := failure(token, id, Unavailable,
 		"The job API has been failing, so it was not asked. Ask again after retryAfterSeconds.", nil)
 	e.RetryAfter = max(wait, time.Second)

@@ -11,17 +11,17 @@ import (
 	"jobgraph/upstream"
 )
 
-// row is items with commas between.
-type row struct {
+// joined is items with commas between.
+type joined struct {
 	size   int
 	write  func(to []byte) []byte // nil: nothing is, as there is no room
 	answer *budget.Answer         // nil: nothing is bounded
 }
 
-// newRow reserves what the items will take of the answer, and of the key before
+// join reserves what the items will take of the answer, and of the key before
 // them. All rows of an answer are made before the first one is written.
-func newRow(ctx context.Context, items []item) row {
-	r := row{answer: budget.HoldFrom(ctx).Answer()}
+func join(ctx context.Context, items []item) joined {
+	r := joined{answer: budget.HoldFrom(ctx).Answer()}
 	for _, item := range items {
 		r.size += item.size() + len(",")
 	}
@@ -42,7 +42,7 @@ func newRow(ctx context.Context, items []item) row {
 
 // MarshalGQL is gqlgen's. The executor's buffer is made large enough for all rows by
 // the first one, so that it neither grows nor is copied.
-func (r row) MarshalGQL(w io.Writer) {
+func (r joined) MarshalGQL(w io.Writer) {
 	if r.write == nil {
 		_, _ = w.Write([]byte("null")) // the whole data will be null
 		return

@@ -1,6 +1,6 @@
-// Package poll tells of a job's changes. The job API cannot tell, so somebody
-// has to ask again and again: one [Watches] asks once for all who want to know
-// of the same job with the same token, and no more often than the job's pace needs.
+// Package poll polls jobs and publishes their changes, which the job API cannot: one
+// [Poller] asks once for all subscribers of the same job with the same token, and no more
+// often than the job's schedule needs. [Poller.Watch] is the way in.
 //
 // It knows nothing of GraphQL and nothing of connections.
 package poll
@@ -19,12 +19,12 @@ import (
 	"jobgraph/upstream"
 )
 
-// ErrTooMany is [Watches.Watch]'s error where Options.MaxJobs are watched already.
+// ErrTooMany is [Poller.Watch]'s error where Options.MaxJobs are watched already.
 var ErrTooMany = errors.New("too many jobs are being watched")
 
-// Options are the settings of Watches; a zero field means its default.
+// Options are the settings of a Poller; a zero field means its default.
 type Options struct {
-	// Interval is the time between two looks at a job that has just changed or is
+	// Interval is the time between two polls of a job that has just changed or is
 	// nearly due; 2 s.
 	Interval time.Duration
 	// MaxInterval is what the time grows to while a job rests; 30 s.
@@ -35,54 +35,54 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Wakes are bounded twice: a job is looked at no more often than wakeGap lets it,
+// Wakes are bounded twice: a job is polled no more often than wakeGap lets it,
 // and the process wakes no more than wakesPerSecond jobs, however many callbacks
-// come. What is refused is lost, and the next look finds it.
+// come. What is refused is lost, and the next poll finds it.
 const (
 	wakeGap        = time.Second
 	wakesPerSecond = 100
 )
 
-// Watches are all watched jobs of the process. It is safe for concurrent use.
-type Watches struct {
+// Poller polls all watched jobs of the process. It is safe for concurrent use.
+type Poller struct {
 	source    upstream.Source
 	operation *upstream.Operation // all pollers are one: however many there are, a query gets its turn
-	pace      pace
+	bounds    bounds
 	maxJobs   int
 	logger    *slog.Logger
 	wakes     *rate.Limiter
 
 	mu   sync.Mutex
-	jobs map[upstream.Key]*watcher
-	byID map[string]map[*watcher]struct{} // by lower-case id, for wakes
+	jobs map[upstream.Key]*watchedJob
+	byID map[string]map[*watchedJob]struct{} // by lower-case id, for wakes
 }
 
-// New returns Watches that watches nothing yet. It has no goroutine of its own:
+// New returns a Poller of nothing yet. It has no goroutine of its own:
 // each watched job has one, which ends with the job's last subscriber.
-func New(source upstream.Source, opts Options) *Watches {
+func New(source upstream.Source, opts Options) *Poller {
 	interval := cmp.Or(opts.Interval, 2*time.Second)
-	return &Watches{
+	return &Poller{
 		source:    source,
 		operation: new(upstream.Operation),
-		pace:      pace{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
+		bounds:    bounds{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
 		maxJobs:   cmp.Or(opts.MaxJobs, 20_000),
 		logger:    cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
 		wakes:     rate.NewLimiter(wakesPerSecond, wakesPerSecond),
-		jobs:      map[upstream.Key]*watcher{},
-		byID:      map[string]map[*watcher]struct{}{},
+		jobs:      map[upstream.Key]*watchedJob{},
+		byID:      map[string]map[*watchedJob]struct{}{},
 	}
 }
 
-// Watch tells of the jobs: the state of each, then each change. A state is a
+// Watch sends the state of each job, then each change. A state is a
 // [*upstream.EncodedJob] or an [*upstream.Error]. The channel is closed when all jobs
 // have settled or ctx is done. A reader that is slow gets the latest state and
 // misses those before it. The error is [ErrTooMany].
-func (w *Watches) Watch(ctx context.Context, token string, ids []string) (<-chan upstream.Result, error) {
+func (w *Poller) Watch(ctx context.Context, token string, ids []string) (<-chan upstream.Result, error) {
 	return w.WatchAs(ctx, token, ids, func(state upstream.Result) upstream.Result { return state })
 }
 
 // WatchAs is Watch that sends for each state what show makes of it.
-func (w *Watches) WatchAs(ctx context.Context, token string, ids []string, show func(upstream.Result) upstream.Result) (<-chan upstream.Result, error) {
+func (w *Poller) WatchAs(ctx context.Context, token string, ids []string, show func(upstream.Result) upstream.Result) (<-chan upstream.Result, error) {
 	s := newSubscriber()
 	if err := w.subscribe(s, token, ids); err != nil {
 		return nil, err
@@ -96,28 +96,28 @@ func (w *Watches) WatchAs(ctx context.Context, token string, ids []string, show 
 	return out, nil
 }
 
-// Wake has the job looked at now, with every token that it is watched with.
-// Whoever calls it is not believed: it moves the next look, and does nothing else.
-func (w *Watches) Wake(id string) {
+// Wake has the job polled now, with every token that it is watched with.
+// Whoever calls it is not believed: it moves the next poll, and does nothing else.
+func (w *Poller) Wake(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for watcher := range w.byID[strings.ToLower(id)] {
+	for watched := range w.byID[strings.ToLower(id)] {
 		if !w.wakes.Allow() {
 			return
 		}
-		watcher.wakeUp()
+		watched.wakeUp()
 	}
 }
 
 // Jobs is how many pairs of token and job are being watched.
-func (w *Watches) Jobs() int {
+func (w *Poller) Jobs() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.jobs)
 }
 
 // subscribe puts s on the jobs' lists, on all or, with an error, on none.
-func (w *Watches) subscribe(s *subscriber, token string, ids []string) error {
+func (w *Poller) subscribe(s *subscriber, token string, ids []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	tokenKey := upstream.KeyOf(token)
@@ -136,42 +136,42 @@ func (w *Watches) subscribe(s *subscriber, token string, ids []string) error {
 	return nil
 }
 
-func (w *Watches) unsubscribe(s *subscriber) {
+func (w *Poller) unsubscribe(s *subscriber) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.release(s)
 }
 
-// release takes s off all lists and stops the watchers that nobody listens to.
-func (w *Watches) release(s *subscriber) {
+// release takes s off all lists and stops polling the jobs that nobody listens to.
+func (w *Poller) release(s *subscriber) {
 	for watched := range s.states {
 		if watched.remove(s) == 0 {
-			w.forget(watched)
+			w.remove(watched)
 		}
 	}
 }
 
-func (w *Watches) start(k upstream.Key, token string) *watcher {
+func (w *Poller) start(k upstream.Key, token string) *watchedJob {
 	ctx, cancel := context.WithCancel(context.Background())
-	watched := newWatcher(k, cancel)
+	watched := newWatchedJob(k, cancel)
 	w.jobs[k] = watched
 	lower := strings.ToLower(k.ID)
 	if w.byID[lower] == nil {
-		w.byID[lower] = map[*watcher]struct{}{}
+		w.byID[lower] = map[*watchedJob]struct{}{}
 	}
 	w.byID[lower][watched] = struct{}{}
 	go func() {
 		defer cancel()
-		watched.run(ctx, w.pace, func() upstream.Result { return w.look(ctx, token, k) })
+		watched.run(ctx, w.bounds, func() upstream.Result { return w.poll(ctx, token, k) })
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.forget(watched)
+		w.remove(watched)
 	}()
 	return watched
 }
 
-// forget stops the watcher: who comes later gets a new one.
-func (w *Watches) forget(watched *watcher) {
+// remove stops polling the job: who comes later has it polled anew.
+func (w *Poller) remove(watched *watchedJob) {
 	watched.cancel()
 	if w.jobs[watched.key] != watched {
 		return
