@@ -29,7 +29,7 @@
 // The answer goes back: ../upstream/decode.go makes a job one block of bytes, the store
 // stores it and wakes who waits for it, projection/projection.go writes what was selected into
 // bytes that it has reserved (budget/answer.go), responsecache stores the response while
-// its read set is valid, admission/errors.go bounds its errors, and transport/answer.go sends it.
+// its read set is valid, admission/errors.go bounds its errors, and transport/responder.go sends it.
 //
 // # An event of a subscription
 //
@@ -65,8 +65,8 @@
 //
 // # Where a change goes
 //
-//   - A field of Job: schema.graphqls, go generate, ../upstream/record.go and the decoder's
-//     tables beside it; projection needs nothing where it is a text or a number.
+//   - A field of Job: schema.graphqls, go generate, then job.go, encode.go and encoded.go in ../upstream
+//     for Go, ../upstream/members.go for its name upstream, and projection/job.go for the answer.
 //   - A limit of operations: admission/limits.go, with its flag in serve/settings/settings.go.
 //   - A second tier of the cache: an [upstream.Source] between the store and the client,
 //     in serve/facade.go.
@@ -74,5 +74,5 @@
 //     transport/sse.go does.
 //   - Another endpoint of the job API: its own file and method in ../upstream, over the same
 //     policies, and a method of [upstream.Source].
-//   - A retry for one more status: ../upstream/refusal.go says which failures are transient.
+//   - A retry for one more status: ../upstream/response_error.go says which failures are transient.
 package graph

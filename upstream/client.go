@@ -27,7 +27,7 @@ type Options struct {
 	Concurrency int
 	// RootCAs are who may sign upstream's certificate; nil: the system's.
 	RootCAs *x509.CertPool
-	// UseProxy obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Without it they are
+	// UseProxy uses HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Without it they are
 	// ignored: an environment must not be able to divert tokens unseen.
 	UseProxy bool
 	// Version is what the User-Agent tells upstream after "jobgraph/"; "": nothing.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"jobgraph/graph/boundedcache"
 	"jobgraph/graph/errcode"
 )
 
@@ -57,16 +58,12 @@ var (
 func New(schema *ast.Schema, opts Options) *Guard {
 	return &Guard{
 		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
-		schema:  schema,
-		sizes:   newSizes(schema),
-		limiter: newLimiter(cmp.Or(opts.MaxInflight, 256)),
-		heavy:   newHeavy(max(opts.MaxInflight, 256)),
-		parsing: make(chan struct{}, maxParsing),
-		documents: otter.Must(&otter.Options[string, *document]{
-			MaximumWeight: maxDocumentBytes,
-			Executor:      func(work func()) { work() }, // no goroutine of its own
-			Weigher:       func(text string, d *document) uint32 { return d.weight(text) },
-		}),
+		schema:    schema,
+		sizes:     newSizes(schema),
+		limiter:   newLimiter(cmp.Or(opts.MaxInflight, 256)),
+		heavy:     newHeavy(max(opts.MaxInflight, 256)),
+		parsing:   make(chan struct{}, maxParsing),
+		documents: boundedcache.New(maxDocumentBytes, func(text string, d *document) uint32 { return d.weight(text) }),
 	}
 }
 

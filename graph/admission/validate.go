@@ -21,7 +21,7 @@ var messages = map[string]string{
 	"FragmentsOnCompositeTypes":    "A fragment can only be on an object, an interface or a union.",
 	"KnownArgumentNames":           "There is no such argument here.",
 	"KnownDirectives":              "There is no such directive, or not at this place. @defer and @stream are not supported.",
-	"KnownFragmentNames":           "This fragment is not in the document. Add it, or mend its name.",
+	"KnownFragmentNames":           "This fragment is not in the document. Add it, or correct its name.",
 	"KnownRootType":                "The schema has no operations of this kind.",
 	"KnownTypeNames":               "The schema has no such type.",
 	"LoneAnonymousOperation":       "An operation without a name must be the only one. Name each operation.",

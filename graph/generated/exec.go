@@ -217,7 +217,7 @@ type Subscription {
   or has a ` + "`" + `completedDate` + "`" + ` that is over 35 minutes past (the job API gives up returning
   after half an hour); when it is ` + "`" + `MEDIA_FAILURE` + "`" + `; or with an ` + "`" + `ApiError` + "`" + ` that is not
   ` + "`" + `retryable` + "`" + `, such as an id that does not exist or a token that has expired. When all jobs have settled, the
-  subscription completes. An ` + "`" + `ApiError` + "`" + ` that is ` + "`" + `retryable` + "`" + ` is told and goes away
+  subscription completes. An ` + "`" + `ApiError` + "`" + ` that is ` + "`" + `retryable` + "`" + ` is sent and goes away
   by itself. A subscription that completes before all jobs have settled was ended
   by a server that is being restarted: subscribe again.
 
@@ -385,7 +385,7 @@ enum ErrorType {
   ACCOUNT_UNPRIVILEGED
   "There is no token, or it is wrong, or it expired after an hour without use. Log in again."
   BAD_API_TOKEN
-  "The request makes no sense to the job API, such as an id that is not hexadecimal. Mend the id."
+  "The request makes no sense to the job API, such as an id that is not hexadecimal. Correct the id."
   INVALID_QUERY
   "An option has a value that the job API does not take."
   INVALID_OPTION

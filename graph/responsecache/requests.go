@@ -6,8 +6,11 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// maxRequests bounds how many requests are known by their bytes; each takes about 150.
-const maxRequests = 20_000
+// requestBytes is about what the key of a request takes, and maxRequestBytes the bound of all.
+const (
+	requestBytes    = 192
+	maxRequestBytes = 4 << 20
+)
 
 // responseKey is where an operation that may share has its key, in the operation's stats.
 const responseKey = "responsecache.key"

@@ -10,6 +10,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"jobgraph/graph/boundedcache"
 	"jobgraph/graph/budget"
 	"jobgraph/upstream/group"
 	"jobgraph/upstream/keyedhash"
@@ -76,16 +77,9 @@ func New(opts Options) *Cache {
 	}
 	c := &Cache{opts: opts, hash: keyedhash.New()}
 	if opts.Store {
-		c.requests = otter.Must(&otter.Options[key, key]{
-			MaximumSize: maxRequests,
-			Executor:    func(work func()) { work() },
-		})
-		c.entries = otter.Must(&otter.Options[key, *cachedResponse]{
-			MaximumWeight: maxBytes,
-			Executor:      func(work func()) { work() }, // no goroutine of its own
-			Weigher: func(_ key, r *cachedResponse) uint32 {
-				return uint32(512 + cap(r.response.Data) + r.reads.Bytes())
-			},
+		c.requests = boundedcache.New(maxRequestBytes, func(key, key) uint32 { return requestBytes })
+		c.entries = boundedcache.New(maxBytes, func(_ key, r *cachedResponse) uint32 {
+			return uint32(512 + cap(r.response.Data) + r.reads.Bytes())
 		})
 	}
 	return c

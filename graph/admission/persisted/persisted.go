@@ -13,6 +13,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"jobgraph/graph/boundedcache"
 	"jobgraph/graph/errcode"
 )
 
@@ -33,11 +34,7 @@ var _ graphql.OperationParameterMutator = (*Documents)(nil)
 
 // Automatic keeps the queries that clients register, as long as there is room.
 func Automatic() *Documents {
-	return &Documents{registered: otter.Must(&otter.Options[string, string]{
-		MaximumWeight: maxTextBytes,
-		Executor:      func(work func()) { work() }, // no goroutine of its own
-		Weigher:       func(hash, text string) uint32 { return uint32(len(hash) + len(text)) },
-	})}
+	return &Documents{registered: boundedcache.New(maxTextBytes, func(hash, text string) uint32 { return uint32(len(hash) + len(text)) })}
 }
 
 // Trusted takes nothing but these documents: texts by their ids.

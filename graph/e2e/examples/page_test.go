@@ -10,12 +10,12 @@ import (
 	"jobgraph/graph/e2e/program"
 )
 
-// A browser opens the page on the sandbox at two widths: see page/e2e.js for what
+// A browser opens the page on the sandbox at two widths: see page.js for what
 // it looks at.
 func TestPage_InABrowser(t *testing.T) {
 	needsNode(t)
 	program.NeedTool(t, "chromium")
-	t.Log(run(t, "node", "page/e2e.js", program.Start(t, "--example").URL+"/example/"))
+	t.Log(run(t, "node", "page.js", program.Start(t, "--example").URL+"/example/"))
 }
 
 func TestPage_IsServedOnlyWhenAsked(t *testing.T) {

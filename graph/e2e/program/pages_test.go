@@ -185,3 +185,14 @@ func TestPages_SettingsAreTheFlags(t *testing.T) {
 	assert.NotEmpty(t, first)
 	assert.Subset(t, flags, first)
 }
+
+// The walk of graph/doc.go names files that are there, in a good number.
+func TestDoc_FilesAreThere(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(top, "graph", "doc.go"))
+	require.NoError(t, err)
+	files := regexp.MustCompile(`(?:\.\./|\b)\w+/[\w/.]*\w\.go\b`).FindAllString(string(text), -1)
+	require.Greater(t, len(files), 25)
+	for _, file := range files {
+		assert.FileExists(t, filepath.Join(top, "graph", file))
+	}
+}

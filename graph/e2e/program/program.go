@@ -273,11 +273,11 @@ func NeedTool(t testing.TB, name string) string {
 	return path
 }
 
-// NeedFile skips the test where the path does not exist; mend says how to get it.
-func NeedFile(t testing.TB, path, mend string) {
+// NeedFile skips the test where the path does not exist; install says how to get it.
+func NeedFile(t testing.TB, path, install string) {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {
-		lacks(t, path+" is missing: "+mend)
+		lacks(t, path+" is missing: "+install)
 	}
 }
 

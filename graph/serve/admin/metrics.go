@@ -36,7 +36,7 @@ func NewMetrics() *Metrics {
 		}, []string{"outcome"}),
 		answersShared: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_answers_shared_total",
-			Help: "GraphQL answers given without an execution: in_flight (an equal operation was under way) or kept (each job in it still is).",
+			Help: "GraphQL answers given without an execution: in_flight (an equal operation was under way) or kept (a cached answer, each job of which is still cached).",
 		}, []string{"how"}),
 		upstreamCalls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "jobgraph_upstream_call_seconds",
@@ -61,11 +61,11 @@ func NewMetrics() *Metrics {
 		}, []string{"reason"}),
 		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "jobgraph_upstream_breaker_open",
-			Help: "1 while the job API is left alone by all because it is failing.",
+			Help: "1 while the circuit breaker is open for all tokens, as the job API is failing.",
 		}),
 		breakerOpenTokens: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "jobgraph_upstream_breaker_open_tokens",
-			Help: "Tokens that leave the job API alone because it is failing for them.",
+			Help: "Tokens for which the circuit breaker is open, as the job API is failing for them.",
 		}),
 		unrecognizedEnums: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_upstream_unrecognized_values_total",

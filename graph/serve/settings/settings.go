@@ -20,8 +20,8 @@ type Serve struct {
 	UpstreamTimeout      time.Duration    `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
 	UpstreamAttempt      time.Duration    `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: what is left of --upstream-timeout."`
 	UpstreamConcurrency  int              `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
-	UpstreamProxyFromEnv bool             `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Obey HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
-	PollInterval         time.Duration    `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two looks at a watched job that has just changed or is nearly due (default ${default})."`
+	UpstreamProxyFromEnv bool             `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Use HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
+	PollInterval         time.Duration    `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two polls of a watched job that has just changed or is nearly due (default ${default})."`
 	PollMax              time.Duration    `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
 	MaxWatchedJobs       int              `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
 	MaxConnections       int              `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
@@ -29,10 +29,10 @@ type Serve struct {
 	MaxOperations        int              `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
 	CallbackSecret       string           `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
 	Cache                bool             `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
-	CacheSettled         time.Duration    `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is kept that has settled, such as one that is complete and was returned (default ${default})."`
-	CacheActive          time.Duration    `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is kept (default ${default})."`
-	CacheAnswers         bool             `env:"JOBGRAPH_CACHE_ANSWERS" default:"true" help:"Give an answer again while each of its jobs is kept; --cache-answers=false executes each operation; without --cache it means nothing (default ${default})."`
-	ShutdownDelay        time.Duration    `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers that look seldom (default ${default})."`
+	CacheSettled         time.Duration    `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is cached that has settled, such as one that is complete and was returned (default ${default})."`
+	CacheActive          time.Duration    `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is cached (default ${default})."`
+	CacheAnswers         bool             `env:"JOBGRAPH_CACHE_ANSWERS" default:"true" help:"Serve a cached answer while each of its jobs is cached; --cache-answers=false executes each operation; without --cache it means nothing (default ${default})."`
+	ShutdownDelay        time.Duration    `env:"JOBGRAPH_SHUTDOWN_DELAY" default:"0s" placeholder:"DURATION" help:"How long /readyz says 503 before the address closes, for load balancers with a long check interval (default ${default})."`
 	Example              bool             `env:"JOBGRAPH_EXAMPLE" help:"Serve the example page, to learn from, at /example/."`
 	Limits               admission.Limits `embed:""`
 	MaxBodyBytes         int64            `env:"JOBGRAPH_MAX_BODY_BYTES" default:"262144" placeholder:"N" help:"Largest body of a request in bytes (default ${default})."`

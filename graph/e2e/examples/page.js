@@ -1,6 +1,6 @@
 // Tries the example page of a running JobGraph in Chromium, as a person would:
 //
-//	node page/e2e.js http://localhost:8080/example/ [FOLDER for screenshots]
+//	node page.js http://localhost:8080/example/ [FOLDER for screenshots]
 //
 // The server must be on the embedded sandbox. CHROMIUM names the browser if it is not at
 // /usr/bin/chromium.
