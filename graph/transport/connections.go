@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"jobgraph/graph/clientaddr"
 )
 
 // ConnectionOptions bound the WebSockets and event streams of all clients together.
@@ -30,7 +32,7 @@ type Connections struct {
 
 	mu        sync.Mutex
 	live      int
-	perClient map[clientAddress]int // the live ones; no zeros
+	perClient map[clientaddr.Client]int // the live ones; no zeros
 	pending   pending
 	drained   chan struct{} // closed on shutdown, when none is left
 }
@@ -41,7 +43,7 @@ func NewConnections(options ConnectionOptions) *Connections {
 	options.DrainTimeout = cmp.Or(options.DrainTimeout, 2*time.Second)
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Connections{options: options, shutdown: ctx, end: cancel,
-		perClient: map[clientAddress]int{}, drained: make(chan struct{})}
+		perClient: map[clientaddr.Client]int{}, drained: make(chan struct{})}
 }
 
 // Shutdown ends all connections: subscriptions complete, queries in flight are
@@ -74,13 +76,13 @@ func (c *Connections) idle() bool { return c.live == 0 && len(c.pending) == 0 }
 // connection is one WebSocket or event stream, from begin or acquire to release.
 type connection struct {
 	owner  *Connections
-	client clientAddress
+	client clientaddr.Client
 	live   bool
 	close  func() // ends a pending one at once
 }
 
 // acquire takes a place among the live connections, for a request that is whole.
-func (c *Connections) acquire(client clientAddress) (*connection, *tooMany) {
+func (c *Connections) acquire(client clientaddr.Client) (*connection, *tooMany) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if full := c.full(client); full != nil {
@@ -92,7 +94,7 @@ func (c *Connections) acquire(client clientAddress) (*connection, *tooMany) {
 }
 
 // check is for a client that may be told early that it would get no place.
-func (c *Connections) check(client clientAddress) *tooMany {
+func (c *Connections) check(client clientaddr.Client) *tooMany {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.full(client)
@@ -100,7 +102,7 @@ func (c *Connections) check(client clientAddress) *tooMany {
 
 // begin adds a pending connection, which may cost another one its place: that one is
 // closed. close is called with a lock held and must not wait.
-func (c *Connections) begin(client clientAddress, close func()) (conn *connection, ok bool) {
+func (c *Connections) begin(client clientaddr.Client, close func()) (conn *connection, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.shutdown.Err() != nil {
@@ -144,7 +146,7 @@ func (conn *connection) release() {
 }
 
 // full, enter and wake need the lock.
-func (c *Connections) full(client clientAddress) *tooMany {
+func (c *Connections) full(client clientaddr.Client) *tooMany {
 	switch most := c.options.MaxPerClient; {
 	case c.live >= c.options.Max, c.shutdown.Err() != nil:
 		return tooManyConnections

@@ -1,9 +1,9 @@
 package transport
 
 import (
-	"net/http"
-	"net/netip"
 	"slices"
+
+	"jobgraph/graph/clientaddr"
 )
 
 // maxPending bounds the connections of all clients that are not live yet.
@@ -28,7 +28,7 @@ func (p pending) add(conn *connection) pending {
 
 // next is the one to be evicted.
 func (p pending) next() *connection {
-	count := map[clientAddress]int{}
+	count := map[clientaddr.Client]int{}
 	for _, conn := range p {
 		count[conn.client]++
 	}
@@ -48,22 +48,4 @@ func (p *pending) remove(conn *connection) bool {
 		*p = slices.Delete(*p, i, i+1)
 	}
 	return i >= 0
-}
-
-// A clientAddress is one client as far as its connections are counted. What a proxy
-// writes into X-Forwarded-For is not looked at: anybody can write it.
-type clientAddress netip.Prefix
-
-// clientOf is an IPv4 address, or the 64 bits of an IPv6 network: one has a whole one.
-func clientOf(r *http.Request) clientAddress {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return clientAddress{} // no TCP: a socket of this machine
-	}
-	address, bits := remote.Addr().Unmap().WithZone(""), 64
-	if address.Is4() {
-		bits = 32
-	}
-	prefix, _ := address.Prefix(bits)
-	return clientAddress(prefix)
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"jobgraph/graph/clientaddr"
 )
 
 // SSE serves the protocol graphql-sse in its distinct connections mode: one
@@ -71,7 +73,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 		responder{w, r, exec, mediaTypeJSON}.refuse(*refusal)
 		return
 	}
-	slot, full := t.Connections.acquire(clientOf(r))
+	slot, full := t.Connections.acquire(clientaddr.Of(r.RemoteAddr))
 	if full != nil {
 		full.refuse(w)
 		return

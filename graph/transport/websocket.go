@@ -11,6 +11,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
+
+	"jobgraph/graph/clientaddr"
 )
 
 // WebSocket serves the protocol graphql-transport-ws, as written down at
@@ -72,7 +74,7 @@ func (t WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 	if !fromAllowedOrigin(w, r, t.AllowOrigin) {
 		return
 	}
-	client := clientOf(r)
+	client := clientaddr.Of(r.RemoteAddr)
 	if full := t.Connections.check(client); full != nil {
 		full.refuse(w)
 		return

@@ -29,6 +29,8 @@ type Server struct {
 	// WriteTimeout bounds the time until an answer begins, and the whole of one whose
 	// handler sets no deadline; 5 min.
 	WriteTimeout time.Duration
+	// MaxConnections bounds the TCP connections, see connLimit; 4,096.
+	MaxConnections int
 	// Shutdown ends the connections that would stay open; nil: there are none.
 	Shutdown func(context.Context) error
 	// CloseDelay is how long the address stays open after it was told to end.
@@ -78,6 +80,7 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+	newConnLimit(cmp.Or(s.MaxConnections, defaultMaxConnections)).install(server)
 	closed := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		time.Sleep(s.CloseDelay)
