@@ -2,8 +2,10 @@ package transport_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +21,13 @@ import (
 const answerSize = 128 << 10
 
 // fromBudget takes what an answer has, as the executor does.
-func fromBudget(b *budget.Budget) func(ctx context.Context, query string) *graphql.Response {
+func fromBudget(b *budget.Budget, size int) func(ctx context.Context, query string) *graphql.Response {
+	answer := data(`"` + strings.Repeat("x", size-2) + `"`)
 	return func(ctx context.Context, _ string) *graphql.Response {
-		if err := budget.HoldFrom(ctx).Open(b).Reserve(answerSize); err != nil {
+		if err := budget.HoldFrom(ctx).Open(b).Reserve(size); err != nil {
 			return b.Refused(err)
 		}
-		return data(`"` + strings.Repeat("x", answerSize-2) + `"`)
+		return &graphql.Response{Data: answer.Data}
 	}
 }
 
@@ -73,11 +76,86 @@ func TestBudget_AnswersCountUntilTheyAreWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := budget.New(answerSize+answerSize/2, answerSize)
-			inRoom(t, transport.ConnectionOptions{}, fromBudget(b), func(t *testing.T, r *room) {
+			inRoom(t, transport.ConnectionOptions{}, fromBudget(b, answerSize), func(t *testing.T, r *room) {
 				read(t, r)
 				synctest.Wait()
 				assert.Zero(t, b.InUse())
 			})
 		})
 	}
+}
+
+// Eight readers who take just enough of each unit hold all of the budget for little
+// more than a minute.
+func TestBudget_SlowReadersHoldItForAMinute(t *testing.T) {
+	const size, slow = budget.DefaultAnswer, 9 * time.Second
+	for name, ask := range map[string]func(r *room, read func(from io.Reader)){
+		"eight WebSockets": func(r *room, read func(from io.Reader)) {
+			for range 8 {
+				p := r.open(alice)
+				p.send(subscribe("a", "query"))
+				read(p.conn)
+			}
+		},
+		"eight operations of one WebSocket": func(r *room, read func(from io.Reader)) {
+			p := r.open(alice)
+			for i := range 8 {
+				p.send(subscribe(fmt.Sprint(i), "query"))
+			}
+			read(p.conn)
+		},
+		"eight event streams": func(r *room, read func(from io.Reader)) {
+			for range 8 {
+				_, events := r.stream("query")
+				read(events)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := budget.New(8*size, size)
+			inRoom(t, transport.ConnectionOptions{}, fromBudget(b, size), func(t *testing.T, r *room) {
+				var reading sync.WaitGroup
+				ask(r, func(from io.Reader) { reading.Go(func() { readSlowly(from, 8*size, slow) }) })
+				time.Sleep(time.Minute - time.Second)
+				synctest.Wait()
+				assert.EqualValues(t, 8*size, b.InUse())
+				time.Sleep(3 * time.Second)
+				synctest.Wait()
+				assert.Zero(t, b.InUse())
+				reading.Wait()
+			})
+		})
+	}
+}
+
+// The time is for what is sent: who takes 320 KiB a second gets it all, however much it
+// is. Answers that wait for others have no time of their own.
+func TestBudget_AReaderThatGoesOnIsNotCut(t *testing.T) {
+	const size = budget.DefaultAnswer
+	for pace, whole := range map[time.Duration]bool{200 * time.Millisecond: true, 700 * time.Millisecond: false} {
+		b := budget.New(8*size, size)
+		inRoom(t, transport.ConnectionOptions{}, fromBudget(b, size), func(t *testing.T, r *room) {
+			p := r.open(alice)
+			for i := range 8 {
+				p.send(subscribe(fmt.Sprint(i), "query"))
+			}
+			assert.Equal(t, whole, readSlowly(p.conn, 8*size, pace) == 8*size, "64 KiB each %s", pace)
+		})
+	}
+}
+
+// What was sent before a pause does not count.
+func TestBudget_AnswersWithPausesHaveATimeEach(t *testing.T) {
+	const size = 1 << 20
+	b := budget.New(0, 0)
+	inRoom(t, transport.ConnectionOptions{}, fromBudget(b, size), func(t *testing.T, r *room) {
+		p := r.open(alice)
+		for range 3 {
+			p.send(subscribe("a", "query"))
+			assert.Equal(t, size, readSlowly(p.conn, size, 3*time.Second))
+			require.NoError(t, p.conn.SetReadDeadline(time.Now().Add(time.Second)))
+			_, _ = io.Copy(io.Discard, p.conn) // the message's end, and what completes it
+			require.NoError(t, p.conn.SetReadDeadline(time.Time{}))
+		}
+	})
 }

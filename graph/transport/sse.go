@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"jobgraph/graph/budget"
 	"jobgraph/graph/clientaddr"
 )
 
@@ -30,6 +31,7 @@ type SSE struct {
 	// quiet stream; 12 s.
 	KeepAlive time.Duration
 	// WriteTimeout is how long a reader may take for each 64 KiB before it is cut off; 10 s.
+	// An event as a whole has the time of a [budget.Pace].
 	WriteTimeout time.Duration
 }
 
@@ -149,9 +151,10 @@ func (s *stream) send(event ...[]byte) {
 // write has the deadline follow what the reader takes.
 func (s *stream) write(event [][]byte) {
 	defer func() { <-s.turn }()
+	var pace budget.Pace
 	for _, part := range event {
 		for piece := range slices.Chunk(part, progress) {
-			s.extendDeadline()
+			s.extendDeadline(&pace, len(piece))
 			if _, err := s.w.Write(piece); err != nil {
 				s.cancel()
 				return
@@ -163,12 +166,12 @@ func (s *stream) write(event [][]byte) {
 	}
 }
 
-func (s *stream) extendDeadline() {
+func (s *stream) extendDeadline(pace *budget.Pace, bytes int) {
 	timeout := s.timeout
 	if s.connections.shutdown.Err() != nil {
 		timeout = min(timeout, s.connections.options.DrainTimeout)
 	}
-	_ = s.conn.SetWriteDeadline(time.Now().Add(timeout))
+	_ = s.conn.SetWriteDeadline(pace.Deadline(bytes, timeout))
 }
 
 // shortenDeadline is for a write that is under way: the process shuts down.

@@ -79,7 +79,7 @@ func TestSSE_DeadlineFollowsTheReader(t *testing.T) {
 	respond := func(context.Context, string) *graphql.Response {
 		return data(`"` + strings.Repeat("x", size) + `"`)
 	}
-	for pace, whole := range map[time.Duration]bool{9 * time.Second: true, 11 * time.Second: false} {
+	for pace, whole := range map[time.Duration]bool{3 * time.Second: true, 9 * time.Second: false, 11 * time.Second: false} {
 		inRoom(t, transport.ConnectionOptions{}, respond, func(t *testing.T, r *room) {
 			_, events := r.stream("query")
 			assert.Equal(t, whole, readSlowly(events, size, pace) >= size, "64 KiB each %s", pace)

@@ -33,7 +33,8 @@ type WebSocket struct {
 	// InitTimeout is the time until connection_init must have come; 3 s.
 	InitTimeout time.Duration
 	// WriteTimeout is how long a reader may take for each 64 KiB, and for the answer to
-	// a ping, before its socket is closed; 10 s.
+	// a ping, before its socket is closed; 10 s. Messages that are written without a
+	// pause have the time of a [budget.Pace] as well.
 	WriteTimeout time.Duration
 	// PingInterval is the time between two pings, which keep proxies from closing
 	// the connection and find readers that are gone; 25 s.

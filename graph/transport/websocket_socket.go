@@ -10,6 +10,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
+
+	"jobgraph/graph/budget"
 )
 
 // socket is one connection. It has MaxOperations goroutines at most that run
@@ -40,6 +42,9 @@ type socket struct {
 	active   map[string]*subscription // those that the client has not completed
 	open     int                      // operations whose last message has not been written
 	draining bool                     // no new operations
+	writers  int                      // messages that are written or wait for it
+
+	pace budget.Pace // belongs to who has the turn
 }
 
 // subscription is one operation's place on the socket.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"jobgraph/graph/budget"
 )
 
 const (
@@ -13,9 +15,9 @@ const (
 	progressTimeout = 10 * time.Second
 )
 
-// withWriteProgress closes the connection of a reader that has stopped reading, while
-// a large answer may take as long as it takes. A handler that writes with pauses, as
-// event streams do, sets deadlines of its own.
+// withWriteProgress closes the connection of a reader that has stopped reading, or that
+// is too slow for the whole answer, see [budget.Pace]. A handler that writes with
+// pauses, as event streams do, sets deadlines of its own.
 func withWriteProgress(timeout time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&progressWriter{ResponseWriter: w, timeout: timeout}, r)
@@ -26,6 +28,7 @@ func withWriteProgress(timeout time.Duration, next http.Handler) http.Handler {
 type progressWriter struct {
 	http.ResponseWriter
 	timeout   time.Duration
+	pace      budget.Pace
 	remaining int         // bytes of the unit under way
 	own       atomic.Bool // the handler sets the deadlines, from any goroutine
 }
@@ -54,7 +57,7 @@ func (w *progressWriter) begin() {
 	}
 	w.remaining = progressUnit
 	if !w.own.Load() {
-		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout))
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.pace.Deadline(progressUnit, w.timeout))
 	}
 }
 

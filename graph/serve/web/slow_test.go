@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -175,4 +177,71 @@ func TestSlowClients_ReadersThatStopAreCut(t *testing.T) {
 	assert.NoError(t, <-ended, "a reader that reads slowly")
 	assert.Greater(t, read, size)
 	assert.Greater(t, time.Since(began), timeout, "it was no slow reader")
+}
+
+// pipes is a listener whose connections hold no byte that is not being read.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, open := <-p; open {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// The whole answer has a time as well: its bytes count against those of all answers.
+func TestReadersThatAreTooSlowAreCut(t *testing.T) {
+	const size, unit = 8 << 20, 64 << 10
+	for _, test := range []struct {
+		pace  time.Duration // for a unit
+		whole bool
+		after time.Duration
+	}{
+		{9 * time.Second, false, 61750 * time.Millisecond}, // in the seventh unit
+		{300 * time.Millisecond, true, 128 * 300 * time.Millisecond},
+		{700 * time.Millisecond, true, 128 * 700 * time.Millisecond},
+		{800 * time.Millisecond, false, 0},
+	} {
+		t.Run(test.pace.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, ended := time.Now(), make(chan error, 1)
+				handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					_, err := w.Write(make([]byte, size))
+					ended <- err
+				})
+				listener := make(pipes)
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				logger := slog.New(slog.DiscardHandler)
+				go func() {
+					done <- web.Serve(ctx, logger, web.Server{Listener: listener,
+						Handler: web.New(web.Options{GraphQL: handler, Readiness: &web.Readiness{}, Logger: logger})})
+				}()
+				client, server := net.Pipe()
+				listener <- server
+				var reading sync.WaitGroup
+				reading.Go(func() {
+					_, _ = io.WriteString(client, "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+					for err := error(nil); err == nil; {
+						time.Sleep(test.pace / 64)
+						_, err = io.ReadFull(client, make([]byte, unit/64))
+					}
+				})
+				err := <-ended
+				if test.whole {
+					assert.NoError(t, err)
+				} else {
+					assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				}
+				if test.after > 0 {
+					assert.InDelta(t, test.after.Seconds(), time.Since(began).Seconds(), 1)
+				}
+				stop()
+				assert.NoError(t, <-done)
+				reading.Wait()
+			})
+		})
+	}
 }
