@@ -23,8 +23,9 @@
 //  11. ../upstream/store/store.go: the job, where it is cached or under way, and a note in the
 //     read set (../upstream/store/readset.go); else one call of the source.
 //  12. ../upstream/client.go, callWithPolicies: the rate limit, the circuit breaker, the turn
-//     among all calls, the attempts. ../upstream/call.go is one of them, over
-//     ../upstream/transport.go and ../upstream/http1/client.go.
+//     among all calls and the attempts, each a policy of ../upstream/policy/doc.go.
+//     ../upstream/call.go is one attempt, over ../upstream/transport.go and
+//     ../upstream/http1/client.go.
 //
 // The answer goes back: ../upstream/decode.go makes a job one block of bytes, the store
 // stores it and wakes who waits for it, projection/projection.go writes what was selected into

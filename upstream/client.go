@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"jobgraph/upstream/policy"
 )
 
 // minWaiting is how many calls may wait for a turn at least: ten operations of 100 ids.
@@ -50,10 +52,7 @@ type Observer interface {
 	// Refused is told of each call that ended without asking upstream: reason is
 	// "BUSY", "BREAKER_OPEN" or "RATE_LIMITED".
 	Refused(reason string)
-	// BreakerChanged is told when the circuit breaker opens and closes for all.
-	BreakerChanged(open bool)
-	// TokenBreakersOpen is told for how many tokens it is open, at each change.
-	TokenBreakersOpen(tokens int)
+	policy.BreakerObserver
 	// UnrecognizedValue is told of each occurrence; field is upstream's name for it.
 	UnrecognizedValue(field string)
 }
@@ -63,11 +62,11 @@ type Client struct {
 	endpoint       getter
 	timeout        time.Duration
 	attemptTimeout time.Duration
-	limits         *rateLimits
-	breaker        *breaker
-	failures       *failureLog
-	slots          *fairQueue
-	budget         *retryBudget
+	limits         *policy.RateLimits
+	breaker        *policy.Breaker
+	failures       *policy.FailureLog
+	slots          *policy.FairQueue
+	budget         *policy.RetryBudget
 	observer       Observer
 	unrecognized   *unrecognizedLog
 }
@@ -87,16 +86,16 @@ func New(baseURL string, opts Options) (*Client, error) {
 	concurrency := cmp.Or(opts.Concurrency, 256)
 	observer := cmp.Or[Observer](opts.Observer, nobody{})
 	timeout := cmp.Or(opts.Timeout, 10*time.Second)
-	failures := newFailureLog(opts.Logger)
+	failures := policy.NewFailureLog(opts.Logger)
 	return &Client{
 		endpoint:       newGetter(base.JoinPath("api/job/info"), concurrency, opts),
 		timeout:        timeout,
 		attemptTimeout: min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
-		limits:         newRateLimits(),
-		breaker:        newBreaker(observer, failures, concurrency),
+		limits:         policy.NewRateLimits(),
+		breaker:        policy.NewBreaker(observer, failures, concurrency),
 		failures:       failures,
-		slots:          newFairQueue(concurrency, max(minWaiting, 4*concurrency)),
-		budget:         newRetryBudget(),
+		slots:          policy.NewFairQueue(concurrency, max(minWaiting, 4*concurrency)),
+		budget:         policy.NewRetryBudget(),
 		observer:       observer,
 		unrecognized:   newUnrecognizedLog(opts.Logger, observer),
 	}, nil
@@ -143,13 +142,13 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, 
 	// A deadline for everything that follows.
 	deadline := time.Now().Add(c.timeout)
 	// A token that upstream told to wait does not ask: it would only be told again.
-	if wait := c.limits.remaining(key); wait > 0 {
+	if wait := c.limits.Remaining(key); wait > 0 {
 		c.observer.Refused("RATE_LIMITED")
 		return nil, rateLimited(token, id, wait)
 	}
 	// A failing upstream is left alone. This is looked at before the wait for a
 	// turn, so that an outage is told at once, and again at each attempt.
-	if wait := c.breaker.remaining(key); wait > 0 {
+	if wait := c.breaker.Remaining(key); wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
 		return nil, breakerOpen(token, id, wait)
 	}
@@ -159,12 +158,12 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, 
 	if err != nil {
 		return nil, err
 	}
-	defer c.slots.release(turn)
+	defer c.slots.Release(turn)
 	// One more attempt where it may well help, within the budget. It keeps the turn.
-	c.budget.deposit()
+	c.budget.Deposit()
 	job, failed := c.attempt(ctx, deadline, key, token, id)
-	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.withdraw() &&
-		pause(ctx, deadline, c.attemptTimeout) && c.breaker.remaining(key) == 0 {
+	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.Withdraw() &&
+		policy.Pause(ctx, deadline, c.attemptTimeout) && c.breaker.Remaining(key) == 0 {
 		c.observer.Retried()
 		job, failed = c.attempt(ctx, deadline, key, token, id)
 	}
@@ -174,13 +173,13 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, 
 	case ctx.Err() != nil:
 		return nil, ctx.Err() // by the last caller's leaving
 	}
-	c.limits.limit(key, limitOf(failed))
+	c.limits.Limit(key, limitOf(failed))
 	return nil, failed
 }
 
 // acquireSlot waits for a slot, half of the call's time at most: what is left is for the call.
-func (c *Client) acquireSlot(ctx context.Context, r Request) (*tenant, error) {
-	turn, err := c.slots.acquire(ctx, r.Key.Token, r.Operation, c.timeout/2)
+func (c *Client) acquireSlot(ctx context.Context, r Request) (*policy.Tenant, error) {
+	turn, err := c.slots.Acquire(ctx, r.Key.Token, r.Operation, c.timeout/2)
 	switch {
 	case err == nil:
 		return turn, nil
@@ -194,13 +193,13 @@ func (c *Client) acquireSlot(ctx context.Context, r Request) (*tenant, error) {
 // attempt is one that the circuit breaker lets through and learns from. A
 // caller's leaving teaches it nothing.
 func (c *Client) attempt(ctx context.Context, deadline time.Time, key TokenKey, token, id string) (*EncodedJob, *Error) {
-	permit, wait := c.breaker.admit(key)
+	permit, wait := c.breaker.Admit(key)
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
 		return nil, breakerOpen(token, id, wait)
 	}
-	became := resultCancelled
-	defer func() { c.breaker.record(permit, became) }() // a panic gives it back, too
+	became := policy.Cancelled
+	defer func() { c.breaker.Record(permit, became) }() // a panic gives it back, too
 	if own := time.Now().Add(c.attemptTimeout); own.Before(deadline) {
 		deadline = own
 	}
@@ -210,9 +209,30 @@ func (c *Client) attempt(ctx context.Context, deadline time.Time, key TokenKey, 
 	}
 	became = resultOf(err)
 	if err != nil {
-		c.failures.failed(err)
+		c.logFailure(err)
 	}
 	return job, err
+}
+
+// logFailure is for what upstream failed: what it refused is no failure.
+func (c *Client) logFailure(e *Error) {
+	if e.Retryable() {
+		c.failures.Failed(string(e.Type), e.Status, e.cause)
+	}
+}
+
+// resultOf is the error's, nil being good. What upstream refused is good: it answers.
+func resultOf(e *Error) policy.Result {
+	switch {
+	case e == nil || !e.fault:
+		return policy.Good
+	case e.Type == Timeout:
+		return policy.TimedOut
+	case e.Type == Malformed:
+		return policy.Malformed
+	default:
+		return policy.Unavailable
+	}
 }
 
 func outcome(err error) string {

@@ -8,15 +8,7 @@ import (
 )
 
 // Queued is how many calls wait for their turn.
-func (c *Client) Queued() int {
-	c.slots.mu.Lock()
-	defer c.slots.mu.Unlock()
-	n := 0
-	for _, t := range c.slots.byToken {
-		n += t.waiting
-	}
-	return n
-}
+func (c *Client) Queued() int { return c.slots.Waiting() }
 
 // Break makes every request panic with the text.
 func (c *Client) Break(text string) { c.endpoint = panics(text) }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"jobgraph/upstream/keyedhash"
+	"jobgraph/upstream/policy"
 )
 
 // Source gives one job. [*Client] asks the job API; a store stands before it and is one
@@ -26,9 +27,8 @@ type Request struct {
 	Operation *Operation
 }
 
-// Operation is a fairness key: all requests of one operation share its turns. It has no
-// state; two of them differ by their addresses.
-type Operation struct{ _ byte }
+// Operation is a fairness key: all requests of one operation share its turns.
+type Operation = policy.Operation
 
 // Key is a job as one token sees it: what was fetched with one token is never found with
 // another's.

@@ -15,6 +15,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/upstream"
+	"jobgraph/upstream/replay"
 	"jobgraph/upstream/store"
 	"jobgraph/upstream/store/storetest"
 )
@@ -22,8 +23,7 @@ import (
 // Whole operations of random callers, who leave at random while time passes at random:
 // each job in each answer is one that the caller may be told of.
 func TestProperty_Properties(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := replay.Seed(t)
 	f := newFacade(t, seed)
 	var callers sync.WaitGroup
 	for n := range uint64(12) {

@@ -3,7 +3,6 @@ package group_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -15,9 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"jobgraph/upstream/group"
+	"jobgraph/upstream/replay"
 )
-
-var seed = flag.Uint64("seed", 0, "replays a property test; 0: a random one")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -38,11 +36,7 @@ type executions struct {
 // another key's value, no two joinable calls for a key run at once, who stays gets a
 // value, and a call is canceled if and only if all its callers have left.
 func TestGroup_Properties(t *testing.T) {
-	s := *seed
-	if s == 0 {
-		s = rand.Uint64()
-	}
-	t.Logf("replay with -seed %d", s)
+	s := replay.Seed(t)
 	x := &executions{t: t, current: map[string]*group.Call[string]{}}
 	var callers sync.WaitGroup
 	for n := range uint64(12) {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"flag"
 	"math/rand/v2"
 	"net/http/httptest"
 	"sync"
@@ -14,19 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/replay"
 	"jobgraph/upstream/store/storetest"
 )
 
 // Random callers ask for random jobs with random tokens, leave at random, and time
 // passes at random, over the client that lets them share calls.
-var seed = flag.Uint64("seed", 0, "replays a property test; 0: a random one")
-
 func TestStore_Properties(t *testing.T) {
-	seed := *seed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("replay with -seed %d", seed)
+	seed := replay.Seed(t)
 	now := &storetest.Clock{}
 	oracle := storetest.New(seed, now)
 	api := httptest.NewServer(oracle)

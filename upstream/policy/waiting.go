@@ -1,9 +1,9 @@
-package upstream
+package policy
 
 // join puts a waiter into its operation's line. Where there is no room, whoever waits
 // for most gives up a place: another token that has more waiters, or else another
 // operation of the same token.
-func (q *fairQueue) join(t *tenant, owner *Operation) (*waiter, bool) {
+func (q *FairQueue) join(t *Tenant, owner *Operation) (*waiter, bool) {
 	if owner == nil {
 		owner = new(Operation)
 	}
@@ -21,7 +21,7 @@ func (q *fairQueue) join(t *tenant, owner *Operation) (*waiter, bool) {
 	return w, true
 }
 
-func (t *tenant) operation(owner *Operation) *operationQueue {
+func (t *Tenant) operation(owner *Operation) *operationQueue {
 	at := t.byOwner[owner]
 	if at == nil {
 		at = t.operations.PushBack(&operationQueue{owner: owner})
@@ -32,11 +32,11 @@ func (t *tenant) operation(owner *Operation) *operationQueue {
 
 // shed makes room for a waiter of the token and the operation, unless they are the ones
 // that wait for most.
-func (q *fairQueue) shed(t *tenant, owner *Operation) bool {
+func (q *FairQueue) shed(t *Tenant, owner *Operation) bool {
 	victim := t
 	most := t.waiting + 1
 	for turn := q.rotation.Front(); turn != nil; turn = turn.Next() {
-		if other := turn.Value.(*tenant); other.waiting > most {
+		if other := turn.Value.(*Tenant); other.waiting > most {
 			victim, most = other, other.waiting
 		}
 	}
@@ -52,13 +52,13 @@ func (q *fairQueue) shed(t *tenant, owner *Operation) bool {
 		return false
 	}
 	q.remove(victim, w) // which leaves it another one
-	w.ready <- errBusy
+	w.ready <- ErrBusy
 	return true
 }
 
 // last is the last waiter of the token's longest operation, nil where none is longer
 // than the length.
-func (t *tenant) last(length int) (w *waiter) {
+func (t *Tenant) last(length int) (w *waiter) {
 	for at := t.operations.Front(); at != nil; at = at.Next() {
 		if waiters := &at.Value.(*operationQueue).waiters; waiters.Len() > length {
 			w, length = waiters.Back().Value.(*waiter), waiters.Len()
@@ -68,7 +68,7 @@ func (t *tenant) last(length int) (w *waiter) {
 }
 
 // remove ends a wait.
-func (q *fairQueue) remove(t *tenant, w *waiter) {
+func (q *FairQueue) remove(t *Tenant, w *waiter) {
 	at := t.byOwner[w.owner]
 	o := at.Value.(*operationQueue)
 	o.waiters.Remove(w.at)

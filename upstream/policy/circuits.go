@@ -1,6 +1,10 @@
-package upstream
+package policy
 
-import "time"
+import (
+	"time"
+
+	"jobgraph/upstream/keyedhash"
+)
 
 const (
 	// sampled is how many tokens are looked at, of those that asked last, to say whether
@@ -12,7 +16,7 @@ const (
 // failing says whether it is time to open a circuit that has just counted a failure; of
 // is its token, nil for all. The calls that are under way and were asked before the last
 // one that failed may all be good yet.
-func (b *breaker) failing(c *circuit, of *tokenCircuit, now time.Time) bool {
+func (b *Breaker) failing(c *circuit, of *tokenCircuit, now time.Time) bool {
 	ok, failed := c.counts(b.second(now))
 	row := c.inARow >= failuresInARow && now.Sub(c.lastGood) >= quietFor
 	rate := ok+failed >= windowCalls && failed >= ok
@@ -32,7 +36,7 @@ func (b *breaker) failing(c *circuit, of *tokenCircuit, now time.Time) bool {
 // ten of those that asked last do. A token's failures with no good answer in the window
 // are a failing token's; after good ones they may be bad luck, unless several tokens have
 // it at once. sole is the token where there is but one.
-func (b *breaker) alike(now time.Time) (sole *tokenCircuit, alike bool) {
+func (b *Breaker) alike(now time.Time) (sole *tokenCircuit, alike bool) {
 	var well, unlucky, failing int
 	quiet := now.Sub(b.all.lastGood) >= quietFor
 	for at := b.recent.Front(); at != nil && well+unlucky+failing < sampled; at = at.Next() {
@@ -55,14 +59,14 @@ func (b *breaker) alike(now time.Time) (sole *tokenCircuit, alike bool) {
 	return sole, 9*well <= failing+unlucky && (unlucky == 0 || failing+unlucky >= fewAlike)
 }
 
-func (b *breaker) openAll(sole *tokenCircuit, now time.Time) report {
+func (b *Breaker) openAll(sole *tokenCircuit, now time.Time) report {
 	b.sole = sole
 	b.all.change(true, now)
 	b.observer.BreakerChanged(true)
 	return report{kind: openedForAll, attrs: b.all.attrs(b.second(now))}
 }
 
-func (b *breaker) closeAll(now time.Time) report {
+func (b *Breaker) closeAll(now time.Time) report {
 	b.sole = nil
 	news := report{kind: closedForAll, attrs: b.all.since(now)}
 	b.all.change(false, now)
@@ -70,7 +74,7 @@ func (b *breaker) closeAll(now time.Time) report {
 	return news
 }
 
-func (b *breaker) openToken(t *tokenCircuit, now time.Time) []report {
+func (b *Breaker) openToken(t *tokenCircuit, now time.Time) []report {
 	t.change(true, now)
 	b.open++
 	b.observer.TokenBreakersOpen(b.open)
@@ -80,7 +84,7 @@ func (b *breaker) openToken(t *tokenCircuit, now time.Time) []report {
 	return []report{{kind: openedForToken, attrs: append(t.attrs(b.second(now)), "tokens_open", b.open)}}
 }
 
-func (b *breaker) closeToken(t *tokenCircuit, now time.Time) (news []report) {
+func (b *Breaker) closeToken(t *tokenCircuit, now time.Time) (news []report) {
 	b.open--
 	if t.logged {
 		news = []report{{kind: closedForToken, attrs: append(t.since(now), "tokens_open", b.open)}}
@@ -108,7 +112,7 @@ func (c *circuit) since(now time.Time) []any {
 // remember makes a circuit for a token, and room for it. Idle tokens are forgotten; so
 // are those that asked longest ago where there are too many: what they fail is counted
 // again.
-func (b *breaker) remember(token TokenKey, now time.Time) *tokenCircuit {
+func (b *Breaker) remember(token keyedhash.Sum, now time.Time) *tokenCircuit {
 	for range 2 { // so there are soon no more than asked lately
 		if last := b.recent.Back(); last != nil && now.Sub(last.Value.(*tokenCircuit).lastUse) > tokenIdle {
 			b.remove(last.Value.(*tokenCircuit))
@@ -128,7 +132,7 @@ func (b *breaker) remember(token TokenKey, now time.Time) *tokenCircuit {
 
 // remove drops a token that has no call under way. An open circuit that nobody asks is
 // closed with it, unless it is why there is one open for all.
-func (b *breaker) remove(t *tokenCircuit) {
+func (b *Breaker) remove(t *tokenCircuit) {
 	if t.calls > 0 || b.sole == t {
 		return
 	}
@@ -141,22 +145,22 @@ func (b *breaker) remove(t *tokenCircuit) {
 }
 
 // permit is a new one, the last of those under way.
-func (b *breaker) permit(t *tokenCircuit) *permit {
-	p := &permit{}
+func (b *Breaker) permit(t *tokenCircuit) *Permit {
+	p := &Permit{}
 	if n := len(b.spare); n > 0 {
 		p, b.spare = b.spare[n-1], b.spare[:n-1]
 	}
 	b.asked++
 	t.calls++
-	*p = permit{t, b.asked, t.generation, b.all.generation, b.pending.previous, &b.pending}
+	*p = Permit{t, b.asked, t.generation, b.all.generation, b.pending.previous, &b.pending}
 	p.previous.after, b.pending.previous = p, p
 	return p
 }
 
-func (b *breaker) takeBack(p *permit) {
+func (b *Breaker) takeBack(p *Permit) {
 	p.token.calls--
 	p.previous.after, p.after.previous = p.after, p.previous
-	*p = permit{}
+	*p = Permit{}
 	if len(b.spare) < 16 {
 		b.spare = append(b.spare, p)
 	}

@@ -1,4 +1,4 @@
-package upstream
+package policy
 
 import (
 	"log/slog"
@@ -8,33 +8,21 @@ import (
 // windowSeconds is how far back the breaker counts.
 const windowSeconds = 10
 
-// result is what became of an attempt, as far as the breaker cares.
-type result uint8
+// Result is what became of an attempt, as far as a [Breaker] cares.
+type Result uint8
 
+// The results. What upstream refused is good: it answers.
 const (
-	resultCancelled result = iota // by its callers: it says nothing of upstream
-	resultGood
-	resultUnavailable
-	resultTimeout
-	resultMalformed
+	Cancelled Result = iota // by its callers: it says nothing of upstream
+	Good
+	Unavailable
+	TimedOut
+	Malformed
 	resultKinds
 )
 
-// resultOf is the error's, nil being good. What upstream refused is good: it answers.
-func resultOf(e *Error) result {
-	switch {
-	case e == nil || !e.fault:
-		return resultGood
-	case e.Type == Timeout:
-		return resultTimeout
-	case e.Type == Malformed:
-		return resultMalformed
-	default:
-		return resultUnavailable
-	}
-}
-
-var resultTypes = [resultKinds]ErrorType{resultUnavailable: Unavailable, resultTimeout: Timeout, resultMalformed: Malformed}
+// resultNames are what a log calls the failures.
+var resultNames = [resultKinds]string{Unavailable: "UPSTREAM_UNAVAILABLE", TimedOut: "UPSTREAM_TIMEOUT", Malformed: "UPSTREAM_MALFORMED"}
 
 // window counts the results of the last seconds.
 type window struct {
@@ -45,7 +33,7 @@ type window struct {
 	lastFailed uint64 // the number of the call asked last among those that have failed
 }
 
-func (w *window) add(r result, second int64) {
+func (w *window) add(r Result, second int64) {
 	w.advance(second)
 	w.seconds[second%windowSeconds][r]++
 }
@@ -72,7 +60,7 @@ func (w *window) totals(second int64) (all [resultKinds]uint32) {
 // counts are how many were good, and how many failed.
 func (w *window) counts(second int64) (ok, failed int) {
 	all := w.totals(second)
-	return int(all[resultGood]), int(all[resultUnavailable] + all[resultTimeout] + all[resultMalformed])
+	return int(all[Good]), int(all[Unavailable] + all[TimedOut] + all[Malformed])
 }
 
 // attrs tell a log of the window.
@@ -80,8 +68,8 @@ func (w *window) attrs(second int64) []any {
 	var failures []any
 	calls := 0
 	for kind, n := range w.totals(second) {
-		if calls += int(n); n > 0 && resultTypes[kind] != "" {
-			failures = append(failures, slog.Int(string(resultTypes[kind]), int(n)))
+		if calls += int(n); n > 0 && resultNames[kind] != "" {
+			failures = append(failures, slog.Int(resultNames[kind], int(n)))
 		}
 	}
 	return []any{"calls", calls, "in_a_row", w.inARow, slog.Group("failures", failures...)}

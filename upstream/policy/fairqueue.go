@@ -1,4 +1,4 @@
-package upstream
+package policy
 
 import (
 	"container/list"
@@ -6,11 +6,13 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"jobgraph/upstream/keyedhash"
 )
 
-// errBusy says that too many wait already: the wait was refused, or given up for
+// ErrBusy says that too many wait already: the wait was refused, or given up for
 // a token or an operation that waits for less.
-var errBusy = errors.New("too many calls wait")
+var ErrBusy = errors.New("too many calls wait")
 
 const (
 	// maxShare is how many times the free slots, the reserve aside, a token may hold. It
@@ -22,7 +24,11 @@ const (
 	reserveShare = 16
 )
 
-// fairQueue bounds the calls under way, and how many may wait to be. Tokens take turns,
+// Operation is a fairness key: all calls of one operation share its turns. It has no
+// state; two of them differ by their addresses.
+type Operation struct{ _ byte }
+
+// FairQueue bounds the calls under way, and how many may wait to be. Tokens take turns,
 // and each token's operations do within its turns. Slots cannot be taken back, so no
 // token is given all of them: see eligible. It keeps no goroutine: who releases a slot
 // hands it to the next.
@@ -34,7 +40,7 @@ const (
 //   - byToken has exactly the tokens that hold a slot or wait: it is as bounded as those.
 //   - A token that waits and holds nothing is given a slot after each other one that
 //     waits was given one at most.
-type fairQueue struct {
+type FairQueue struct {
 	reserve int
 	few     int // a token that holds fewer may take from the reserve
 
@@ -42,13 +48,13 @@ type fairQueue struct {
 	free     int
 	room     int       // for more who wait
 	rotation list.List // of *tenant: the tokens that wait, the next one in front
-	byToken  map[TokenKey]*tenant
-	spare    []*tenant // to use again
+	byToken  map[keyedhash.Sum]*Tenant
+	spare    []*Tenant // to use again
 }
 
-// tenant is a token that holds slots or waits for one.
-type tenant struct {
-	token   TokenKey
+// Tenant is a token that holds slots or waits for one.
+type Tenant struct {
+	token   keyedhash.Sum
 	held    int
 	waiting int
 	turn    *list.Element // in the rotation; nil while nobody waits
@@ -63,30 +69,31 @@ type operationQueue struct {
 	waiters list.List // of *waiter
 }
 
-// waiter is ready once: nil is a slot, errBusy is none.
+// waiter is ready once: nil is a slot, ErrBusy is none.
 type waiter struct {
 	owner *Operation
 	ready chan error
 	at    *list.Element // nil when it waits no more
 }
 
-func newFairQueue(concurrency, waiting int) *fairQueue {
+// NewFairQueue has so many slots, and room for so many who wait.
+func NewFairQueue(concurrency, waiting int) *FairQueue {
 	reserve := concurrency / reserveShare
 	if concurrency > 1 {
 		reserve = max(1, reserve)
 	}
-	return &fairQueue{reserve: reserve, few: max(1, reserve/8), free: concurrency, room: waiting, byToken: map[TokenKey]*tenant{}}
+	return &FairQueue{reserve: reserve, few: max(1, reserve/8), free: concurrency, room: waiting, byToken: map[keyedhash.Sum]*Tenant{}}
 }
 
 // eligible says whether the token may have one more slot. A token without any may have
 // each that is free; one that holds many leaves some to others.
-func (q *fairQueue) eligible(t *tenant) bool {
+func (q *FairQueue) eligible(t *Tenant) bool {
 	return q.free > 0 && (t.held < q.few || t.held < maxShare*(q.free-q.reserve))
 }
 
-// acquire waits for a slot, so long at most, which is given back by release. The error
-// is errBusy or a context's.
-func (q *fairQueue) acquire(ctx context.Context, token TokenKey, op *Operation, longest time.Duration) (*tenant, error) {
+// Acquire waits for a slot, so long at most, which is given back by release. The error
+// is ErrBusy or a context's.
+func (q *FairQueue) Acquire(ctx context.Context, token keyedhash.Sum, op *Operation, longest time.Duration) (*Tenant, error) {
 	q.mu.Lock()
 	t := q.tenant(token)
 	if q.eligible(t) {
@@ -98,7 +105,7 @@ func (q *fairQueue) acquire(ctx context.Context, token TokenKey, op *Operation, 
 	q.forgetIdle(t)
 	q.mu.Unlock()
 	if !ok {
-		return nil, errBusy
+		return nil, ErrBusy
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
@@ -111,8 +118,8 @@ func (q *fairQueue) acquire(ctx context.Context, token TokenKey, op *Operation, 
 	}
 }
 
-// release returns a slot: the token whose turn it is gets it.
-func (q *fairQueue) release(t *tenant) {
+// Release returns a slot: the token whose turn it is gets it.
+func (q *FairQueue) Release(t *Tenant) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	t.held--
@@ -124,11 +131,11 @@ func (q *fairQueue) release(t *tenant) {
 // handOn gives what became free to those who wait. One pass is enough: each slot given
 // leaves the others less. It passes over tokens that hold few slots or more, so there
 // are no more of them than slots.
-func (q *fairQueue) handOn() {
+func (q *FairQueue) handOn() {
 	var next *list.Element
 	for turn := q.rotation.Front(); turn != nil && q.free > 0; turn = next {
 		next = turn.Next()
-		t := turn.Value.(*tenant)
+		t := turn.Value.(*Tenant)
 		if !q.eligible(t) {
 			continue
 		}
@@ -142,14 +149,31 @@ func (q *fairQueue) handOn() {
 	}
 }
 
-func (q *fairQueue) grant(t *tenant) {
+// Waiting is how many wait for a slot.
+func (q *FairQueue) Waiting() (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range q.byToken {
+		n += t.waiting
+	}
+	return n
+}
+
+// Free is how many slots nobody holds.
+func (q *FairQueue) Free() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.free
+}
+
+func (q *FairQueue) grant(t *Tenant) {
 	t.held++
 	q.free--
 }
 
 // abandon takes back a waiter whose context has ended, and the slot that it may have been
 // given in the meantime.
-func (q *fairQueue) abandon(t *tenant, w *waiter) {
+func (q *FairQueue) abandon(t *Tenant, w *waiter) {
 	q.mu.Lock()
 	waits := w.at != nil
 	if waits {
@@ -158,12 +182,12 @@ func (q *fairQueue) abandon(t *tenant, w *waiter) {
 	}
 	q.mu.Unlock()
 	if !waits && <-w.ready == nil {
-		q.release(t)
+		q.Release(t)
 	}
 }
 
 // tenant is the token's, a new one where it has none.
-func (q *fairQueue) tenant(token TokenKey) *tenant {
+func (q *FairQueue) tenant(token keyedhash.Sum) *Tenant {
 	t := q.byToken[token]
 	if t != nil {
 		return t
@@ -171,7 +195,7 @@ func (q *fairQueue) tenant(token TokenKey) *tenant {
 	if n := len(q.spare); n > 0 {
 		t, q.spare = q.spare[n-1], q.spare[:n-1]
 	} else {
-		t = &tenant{byOwner: map[*Operation]*list.Element{}}
+		t = &Tenant{byOwner: map[*Operation]*list.Element{}}
 	}
 	t.token = token
 	q.byToken[token] = t
@@ -179,7 +203,7 @@ func (q *fairQueue) tenant(token TokenKey) *tenant {
 }
 
 // forgetIdle ends with a token that neither holds nor waits.
-func (q *fairQueue) forgetIdle(t *tenant) {
+func (q *FairQueue) forgetIdle(t *Tenant) {
 	if t.held > 0 || t.waiting > 0 {
 		return
 	}

@@ -1,4 +1,4 @@
-package upstream
+package policy
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"jobgraph/upstream/replay"
 )
 
 // asker is one call in a fair queue, as the test sees it.
@@ -17,7 +19,7 @@ type asker struct {
 	token    int
 	cancel   context.CancelFunc
 	done     bool
-	turn     *tenant
+	turn     *Tenant
 	err      error
 	overtook int // slots given to others while this one waited and its token held none
 }
@@ -26,7 +28,7 @@ type asker struct {
 type queueUnderTest struct {
 	t           *testing.T
 	random      *rand.Rand
-	q           *fairQueue
+	q           *FairQueue
 	concurrency int
 	waiting     int
 	operations  []*Operation
@@ -37,11 +39,11 @@ type queueUnderTest struct {
 // held than there are, none is lost, none is free that somebody could use, and no token
 // starves.
 func TestFairQueue(t *testing.T) {
-	random := seeded(t)
+	random := replay.Rand(t)
 	for range 60 {
 		synctest.Test(t, func(t *testing.T) {
 			u := &queueUnderTest{t: t, random: random, concurrency: 1 + random.IntN(40), waiting: 1 + random.IntN(60)}
-			u.q = newFairQueue(u.concurrency, u.waiting)
+			u.q = NewFairQueue(u.concurrency, u.waiting)
 			for range 5 {
 				u.operations = append(u.operations, new(Operation))
 			}
@@ -74,7 +76,7 @@ func (u *queueUnderTest) acquire(token int) {
 	u.askers = append(u.askers, a)
 	idle := u.held(token) == 0 && u.q.free > 0
 	go func() {
-		a.turn, a.err = u.q.acquire(ctx, key(token), op, time.Hour)
+		a.turn, a.err = u.q.Acquire(ctx, key(token), op, time.Hour)
 		a.done = true
 	}()
 	synctest.Wait()
@@ -101,7 +103,7 @@ func (u *queueUnderTest) release(leaving ...*asker) {
 	for _, other := range leaving {
 		other.cancel()
 	}
-	u.q.release(a.turn)
+	u.q.Release(a.turn)
 	synctest.Wait()
 	u.nobodyStarves(before)
 }
@@ -193,7 +195,7 @@ func TestFairQueue_SharesOfTokens(t *testing.T) {
 	for concurrency, want := range map[int][]int{
 		1: {1, 0, 0}, 2: {1, 1, 0}, 4: {3, 1, 0}, 16: {14, 1, 1}, 64: {53, 7, 1}, 256: {210, 27, 3}, 1024: {840, 105, 14},
 	} {
-		q := newFairQueue(concurrency, 10)
+		q := NewFairQueue(concurrency, 10)
 		var got []int
 		for n := range want {
 			got = append(got, 0)
@@ -208,11 +210,11 @@ func TestFairQueue_SharesOfTokens(t *testing.T) {
 // Those who wait for least are not the ones to give up.
 func TestFairQueue_TheLongestWaitGivesUpASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := &queueUnderTest{t: t, random: seeded(t), q: newFairQueue(1, 4), concurrency: 1, waiting: 4}
+		u := &queueUnderTest{t: t, random: replay.Rand(t), q: NewFairQueue(1, 4), concurrency: 1, waiting: 4}
 		u.operations = []*Operation{new(Operation), new(Operation)}
 		begin := func(token int, op *Operation) *asker {
 			a := &asker{token: token}
-			go func() { a.turn, a.err = u.q.acquire(t.Context(), key(token), op, time.Hour); a.done = true }()
+			go func() { a.turn, a.err = u.q.Acquire(t.Context(), key(token), op, time.Hour); a.done = true }()
 			synctest.Wait()
 			return a
 		}
@@ -222,39 +224,39 @@ func TestFairQueue_TheLongestWaitGivesUpASlot(t *testing.T) {
 		for range 4 {
 			many = append(many, begin(1, u.operations[0]))
 		}
-		assert.ErrorIs(t, begin(1, u.operations[0]).err, errBusy, "the longest wait is its own")
+		assert.ErrorIs(t, begin(1, u.operations[0]).err, ErrBusy, "the longest wait is its own")
 		other := begin(1, u.operations[1])
-		assert.ErrorIs(t, many[3].err, errBusy, "an operation of the same token that waits for most")
+		assert.ErrorIs(t, many[3].err, ErrBusy, "an operation of the same token that waits for most")
 		second := begin(2, nil)
-		assert.ErrorIs(t, many[2].err, errBusy, "another token that waits for most")
+		assert.ErrorIs(t, many[2].err, ErrBusy, "another token that waits for most")
 		var order []*asker
 		for _, a := range []*asker{many[0], second, other, many[1]} {
 			assert.False(t, a.done)
-			u.q.release(holder.turn)
+			u.q.Release(holder.turn)
 			synctest.Wait()
 			require.True(t, a.done, "tokens take turns, and operations within")
 			require.NoError(t, a.err)
 			holder, order = a, append(order, a)
 		}
-		u.q.release(holder.turn)
+		u.q.Release(holder.turn)
 		assert.Len(t, order, 4)
 	})
 }
 
 func TestFairQueue_AnUncontendedSlotAllocatesNothing(t *testing.T) {
-	q, op := newFairQueue(256, 1000), new(Operation)
+	q, op := NewFairQueue(256, 1000), new(Operation)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
-		turn, err := q.acquire(t.Context(), key(1), op, time.Second)
+		turn, err := q.Acquire(t.Context(), key(1), op, time.Second)
 		if err == nil {
-			q.release(turn)
+			q.Release(turn)
 		}
 	}))
 }
 
 func BenchmarkUncontendedSlot(b *testing.B) {
-	q, op := newFairQueue(256, 1000), new(Operation)
+	q, op := NewFairQueue(256, 1000), new(Operation)
 	for b.Loop() {
-		turn, _ := q.acquire(b.Context(), key(1), op, time.Second)
-		q.release(turn)
+		turn, _ := q.Acquire(b.Context(), key(1), op, time.Second)
+		q.Release(turn)
 	}
 }

@@ -1,10 +1,12 @@
-package upstream
+package policy
 
 import (
 	"container/list"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"jobgraph/upstream/keyedhash"
 )
 
 const (
@@ -23,7 +25,15 @@ const (
 	tokenIdle = time.Minute
 )
 
-// breaker leaves a failing upstream alone: while a circuit is open, its calls fail at
+// BreakerObserver is told what a Breaker does, for metrics.
+type BreakerObserver interface {
+	// BreakerChanged is told when the circuit breaker opens and closes for all.
+	BreakerChanged(open bool)
+	// TokenBreakersOpen is told for how many tokens it is open, at each change.
+	TokenBreakersOpen(tokens int)
+}
+
+// Breaker leaves a failing upstream alone: while a circuit is open, its calls fail at
 // once. Each token has a circuit, and there is one for all. An open circuit lets one call
 // through every probeEvery, whatever became of the one before, and the first good answer
 // closes it.
@@ -37,21 +47,21 @@ const (
 //     order in which they were given.
 //   - A token is in tokens if and only if it is in recent, and each permit's token is.
 //   - sole is nil while the circuit for all is closed.
-type breaker struct {
-	observer Observer
-	log      *failureLog
+type Breaker struct {
+	observer BreakerObserver
+	log      *FailureLog
 	started  time.Time
 	max      int
 
 	mu      sync.Mutex
 	all     circuit
 	sole    *tokenCircuit // whose failures alone opened the circuit for all; nil: several tokens'
-	tokens  map[TokenKey]*tokenCircuit
+	tokens  map[keyedhash.Sum]*tokenCircuit
 	recent  list.List // of *tokenCircuit, the one that asked last in front
-	pending permit    // the ring of those under way; next is the one asked first
+	pending Permit    // the ring of those under way; next is the one asked first
 	asked   uint64    // how many permits there were
 	open    int       // tokens whose circuit is open
-	spare   []*permit // to use again
+	spare   []*Permit // to use again
 }
 
 // circuit is open or closed, for one token or for all.
@@ -65,30 +75,31 @@ type circuit struct {
 
 type tokenCircuit struct {
 	circuit
-	token   TokenKey
+	token   keyedhash.Sum
 	at      *list.Element
 	lastUse time.Time
 	calls   int  // under way
 	logged  bool // the log was told that it is open
 }
 
-// permit lets one call through; record takes it back.
-type permit struct {
+// Permit lets one call through; record takes it back.
+type Permit struct {
 	token           *tokenCircuit
 	number          uint64
 	ofToken, ofAll  int // the circuits' generations
-	previous, after *permit
+	previous, after *Permit
 }
 
-func newBreaker(observer Observer, log *failureLog, concurrency int) *breaker {
-	b := &breaker{observer: observer, log: log, started: time.Now(),
-		max: max(maxTokenCircuits, 2*concurrency), tokens: map[TokenKey]*tokenCircuit{}}
+// NewBreaker is closed for all, and expects so many calls under way.
+func NewBreaker(observer BreakerObserver, log *FailureLog, concurrency int) *Breaker {
+	b := &Breaker{observer: observer, log: log, started: time.Now(),
+		max: max(maxTokenCircuits, 2*concurrency), tokens: map[keyedhash.Sum]*tokenCircuit{}}
 	b.pending.previous, b.pending.after = &b.pending, &b.pending
 	return b
 }
 
-// remaining is how long an open circuit refuses all calls of the token; 0: not at all.
-func (b *breaker) remaining(token TokenKey) time.Duration {
+// Remaining is how long an open circuit refuses all calls of the token; 0: not at all.
+func (b *Breaker) Remaining(token keyedhash.Sum) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.tokens[token]
@@ -98,8 +109,8 @@ func (b *breaker) remaining(token TokenKey) time.Duration {
 	return b.refused(t, time.Now())
 }
 
-// admit lets a call through, or says how long to stay away. What it gives must be recorded.
-func (b *breaker) admit(token TokenKey) (*permit, time.Duration) {
+// Admit lets a call through, or says how long to stay away. What it gives must be recorded.
+func (b *Breaker) Admit(token keyedhash.Sum) (*Permit, time.Duration) {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,11 +134,11 @@ func (b *breaker) admit(token TokenKey) (*permit, time.Duration) {
 
 // shutFor says whether the circuit for all is open for the token, nil being a new one.
 // Where one token's failures opened it, another may show that it fares better.
-func (b *breaker) shutFor(t *tokenCircuit) bool {
+func (b *Breaker) shutFor(t *tokenCircuit) bool {
 	return b.all.open && (b.sole == nil || b.sole == t)
 }
 
-func (b *breaker) refused(t *tokenCircuit, now time.Time) time.Duration {
+func (b *Breaker) refused(t *tokenCircuit, now time.Time) time.Duration {
 	switch {
 	case b.shutFor(t):
 		return max(0, b.all.nextProbe.Sub(now))
@@ -138,8 +149,8 @@ func (b *breaker) refused(t *tokenCircuit, now time.Time) time.Duration {
 	}
 }
 
-// record takes the result of a call that was let through.
-func (b *breaker) record(p *permit, r result) {
+// Record takes the result of a call that was let through.
+func (b *Breaker) Record(p *Permit, r Result) {
 	now := time.Now()
 	var news []report
 	b.mu.Lock()
@@ -148,8 +159,8 @@ func (b *breaker) record(p *permit, r result) {
 	number := p.number
 	b.takeBack(p)
 	switch r {
-	case resultCancelled:
-	case resultGood:
+	case Cancelled:
+	case Good:
 		news = b.succeeded(t, ofToken, ofAll, now)
 	default:
 		news = b.failed(t, ofToken, ofAll, number, r, now)
@@ -158,7 +169,17 @@ func (b *breaker) record(p *permit, r result) {
 	b.log.logBreaker(news) // a log may block
 }
 
-func (b *breaker) succeeded(t *tokenCircuit, ofToken, ofAll bool, now time.Time) (news []report) {
+// Permits is how many were given and are not recorded yet.
+func (b *Breaker) Permits() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for p := b.pending.after; p != &b.pending; p = p.after {
+		n++
+	}
+	return n
+}
+
+func (b *Breaker) succeeded(t *tokenCircuit, ofToken, ofAll bool, now time.Time) (news []report) {
 	if ofAll {
 		b.all.succeed(b.second(now), now)
 		if b.all.open {
@@ -174,7 +195,7 @@ func (b *breaker) succeeded(t *tokenCircuit, ofToken, ofAll bool, now time.Time)
 	return news
 }
 
-func (b *breaker) failed(t *tokenCircuit, ofToken, ofAll bool, number uint64, r result, now time.Time) (news []report) {
+func (b *Breaker) failed(t *tokenCircuit, ofToken, ofAll bool, number uint64, r Result, now time.Time) (news []report) {
 	if ofToken {
 		t.fail(r, b.second(now), number)
 		if !t.open && b.failing(&t.circuit, t, now) {
@@ -198,17 +219,17 @@ func (b *breaker) failed(t *tokenCircuit, ofToken, ofAll bool, number uint64, r 
 }
 
 func (c *circuit) succeed(second int64, now time.Time) {
-	c.add(resultGood, second)
+	c.add(Good, second)
 	c.inARow, c.lastGood = 0, now
 }
 
-func (c *circuit) fail(r result, second int64, number uint64) {
+func (c *circuit) fail(r Result, second int64, number uint64) {
 	c.add(r, second)
 	c.inARow++
 	c.lastFailed = max(c.lastFailed, number)
 }
 
-func (b *breaker) second(now time.Time) int64 { return int64(now.Sub(b.started) / time.Second) }
+func (b *Breaker) second(now time.Time) int64 { return int64(now.Sub(b.started) / time.Second) }
 
 // probeDelay is spread, so that many servers do not probe at the same moment.
 func probeDelay() time.Duration {

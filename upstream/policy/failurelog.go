@@ -1,4 +1,4 @@
-package upstream
+package policy
 
 import (
 	"context"
@@ -32,9 +32,9 @@ var reportTexts = [...]string{
 	closedForToken: "the job API answers a token again: the token's circuit breaker is closed",
 }
 
-// failureLog tells of failures of upstream, a line a second of each kind at most: the
-// next line says how many were left out. It writes nothing that is not scrubbed.
-type failureLog struct {
+// FailureLog tells of failures of upstream, a line a second of each kind at most: the
+// next line says how many were left out.
+type FailureLog struct {
 	logger *slog.Logger
 
 	mu    sync.Mutex
@@ -47,31 +47,30 @@ type line struct {
 	leftOut int
 }
 
-func newFailureLog(logger *slog.Logger) *failureLog {
+// NewFailureLog writes to the logger; nil: to nobody.
+func NewFailureLog(logger *slog.Logger) *FailureLog {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &failureLog{logger: logger, lines: map[string]*line{}}
+	return &FailureLog{logger: logger, lines: map[string]*line{}}
 }
 
-// failed tells of an attempt that upstream failed. What it refused is no failure.
-func (l *failureLog) failed(e *Error) {
-	if !e.Retryable() {
-		return
-	}
-	leftOut, ok := l.due(string(e.Type))
+// Failed logs a failure of the kind, which is one of few. The cause, nil where there is
+// none, holds no secret.
+func (l *FailureLog) Failed(kind string, status int, cause error) {
+	leftOut, ok := l.due(kind)
 	if !ok {
 		return
 	}
-	attrs := []any{"type", string(e.Type), "status", e.Status, "left_out", leftOut}
-	if e.cause != nil {
-		attrs = append(attrs, "cause", e.cause.Error())
+	attrs := []any{"type", kind, "status", status, "left_out", leftOut}
+	if cause != nil {
+		attrs = append(attrs, "cause", cause.Error())
 	}
 	l.logger.Warn("a call of the job API failed", attrs...)
 }
 
 // logBreaker is for what the breaker did: the circuit for all is told of each time.
-func (l *failureLog) logBreaker(news []report) {
+func (l *FailureLog) logBreaker(news []report) {
 	for _, r := range news {
 		text, attrs := reportTexts[r.kind], r.attrs
 		if r.kind == openedForToken || r.kind == closedForToken {
@@ -90,7 +89,7 @@ func (l *failureLog) logBreaker(news []report) {
 }
 
 // due says whether a line of the kind may be written now, and how many were left out.
-func (l *failureLog) due(kind string) (leftOut int, ok bool) {
+func (l *FailureLog) due(kind string) (leftOut int, ok bool) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
