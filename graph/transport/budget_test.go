@@ -159,3 +159,26 @@ func TestBudget_AnswersWithPausesHaveATimeEach(t *testing.T) {
 		}
 	})
 }
+
+// An answer that waits for another one to be written is of no use to anybody once its
+// operation is completed: it is not held until the other's reader has read.
+func TestBudget_WhatIsCompletedIsNotHeldForItsTurn(t *testing.T) {
+	b := budget.New(4*answerSize, answerSize)
+	inRoom(t, transport.ConnectionOptions{}, fromBudget(b, answerSize), func(t *testing.T, r *room) {
+		p := r.open(alice)
+		for _, id := range []string{"a", "b", "c"} {
+			p.send(subscribe(id, "query"))
+			synctest.Wait()
+		}
+		assert.EqualValues(t, 3*answerSize, b.InUse())
+		p.send(complete("b"))
+		synctest.Wait()
+		assert.EqualValues(t, 2*answerSize, b.InUse())
+		var received []string
+		for range 4 {
+			text := p.receive()
+			received = append(received, text[:len(`{"id":"a","type":"n`)])
+		}
+		assert.ElementsMatch(t, []string{`{"id":"a","type":"n`, `{"id":"a","type":"c`, `{"id":"c","type":"n`, `{"id":"c","type":"c`}, received)
+	})
+}

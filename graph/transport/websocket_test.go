@@ -170,18 +170,19 @@ func TestWebSocket_WaitsForCompletedOperations(t *testing.T) {
 			defer running.Add(-1)
 			if query == "stubborn" {
 				<-end
+				return data(`"too late"`)
 			}
 			return data(`1`)
 		}
-		r.MaxOperations = 2
+		r.MaxOperations = 10
 		p := r.open(alice)
-		for _, id := range []string{"a", "b"} {
-			p.send(subscribe(id, "stubborn"))
-			p.send(complete(id))
+		for i := range r.MaxOperations {
+			p.send(subscribe(fmt.Sprint(i), "stubborn"))
+			p.send(complete(fmt.Sprint(i)))
 		}
 		p.send(subscribe("a", "query"))
 		synctest.Wait()
-		assert.EqualValues(t, 2, running.Load())
+		assert.EqualValues(t, r.MaxOperations, running.Load())
 		close(end)
 		assert.Equal(t, `{"id":"a","type":"next","payload":{"data":1}}`, p.receive())
 		assert.Equal(t, `{"id":"a","type":"complete"}`, p.receive())
