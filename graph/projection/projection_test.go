@@ -1,12 +1,9 @@
 package projection_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -17,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/generated"
 	"jobgraph/graph/projection"
 	"jobgraph/graph/transport"
@@ -39,7 +37,7 @@ func TestProjection_AsTheExecutorWrites(t *testing.T) {
 			results[id] = randomJobs{random.Rand}.job().Encode()
 		}
 		query, variables := random.query()
-		want, got := post(t, theirs, query, variables), post(t, ours, query, variables)
+		want, got := gqltest.Query(t, theirs, query, variables).Body, gqltest.Query(t, ours, query, variables).Body
 		require.Contains(t, want, `"data"`, query)
 		require.NotContains(t, want, `"errors"`, query)
 		require.Equal(t, want, got, "%s %v", query, variables)
@@ -56,7 +54,8 @@ func TestProjection_Escapes(t *testing.T) {
 	var got struct {
 		Data struct{ JobByID struct{ JobID string } }
 	}
-	require.NoError(t, json.Unmarshal([]byte(post(t, serve(t, true), `{ jobById(id: "odd") { ... on ApiError { jobId } } }`, nil)), &got))
+	answer := gqltest.Query(t, serve(t, true), `{ jobById(id: "odd") { ... on ApiError { jobId } } }`, nil)
+	require.NoError(t, json.Unmarshal([]byte(answer.Body), &got))
 	assert.Equal(t, oddText, got.Data.JobByID.JobID)
 }
 
@@ -98,18 +97,6 @@ func serve(t *testing.T, written bool) string {
 	s := httptest.NewServer(server)
 	t.Cleanup(s.Close)
 	return s.URL
-}
-
-func post(t *testing.T, url, query string, variables map[string]any) string {
-	t.Helper()
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
-	require.NoError(t, err)
-	response, err := http.Post(url, "application/json", bytes.NewReader(body))
-	require.NoError(t, err)
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(answer)
 }
 
 // root resolves every field from the results.

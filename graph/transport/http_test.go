@@ -1,16 +1,13 @@
 package transport_test
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -18,21 +15,6 @@ const (
 	asGraphQL = "application/graphql-response+json; charset=utf-8"
 	asJSON    = "application/json; charset=utf-8"
 )
-
-func do(t *testing.T, method, address, body string, header map[string]string) (*http.Response, string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
-	require.NoError(t, err)
-	for name, value := range header {
-		request.Header.Set(name, value)
-	}
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response, string(text)
-}
 
 func TestHTTP_AcceptChoosesTheMediaType(t *testing.T) {
 	p := program.Start(t)
@@ -59,16 +41,15 @@ func TestHTTP_AcceptChoosesTheMediaType(t *testing.T) {
 		"application/json; charset=utf-16": "",
 		"application/graphql-response+json;q=0, application/json;q=0, */*;q=0": "",
 	} {
-		response, body := do(t, http.MethodPost, p.URL+"/graphql", `{"query": "{ __typename }"}`,
-			map[string]string{"Content-Type": "application/json", "Accept": accept})
+		answer := gqltest.Post(t, p.URL+"/graphql", `{"query": "{ __typename }"}`, "Accept", accept)
 		if want == "" {
-			assert.Equal(t, 406, response.StatusCode, accept)
+			assert.Equal(t, 406, answer.Status, accept)
 			continue
 		}
-		assert.Equal(t, 200, response.StatusCode, accept)
-		assert.Equal(t, want, response.Header.Get("Content-Type"), accept)
-		assert.JSONEq(t, `{"data": {"__typename": "Query"}}`, body)
-		assert.Contains(t, response.Header.Values("Vary"), "Accept")
+		assert.Equal(t, 200, answer.Status, accept)
+		assert.Equal(t, want, answer.Header.Get("Content-Type"), accept)
+		assert.JSONEq(t, `{"data": {"__typename": "Query"}}`, answer.Body)
+		assert.Contains(t, answer.Header.Values("Vary"), "Accept")
 	}
 }
 
@@ -93,9 +74,9 @@ func TestHTTP_Methods(t *testing.T) {
 		{http.MethodOptions, "", 405, "GET, POST"},
 		{http.MethodHead, "?query={__typename}", 405, "GET, POST"},
 	} {
-		response, body := do(t, c.method, p.URL+"/graphql"+c.query, "", nil)
-		assert.Equal(t, c.status, response.StatusCode, "%s %s: %s", c.method, c.query, body)
-		assert.Equal(t, c.allow, response.Header.Get("Allow"), "%s %s", c.method, c.query)
+		answer := gqltest.Do(t, gqltest.Request(t, c.method, p.URL+"/graphql"+c.query, ""))
+		assert.Equal(t, c.status, answer.Status, "%s %s: %s", c.method, c.query, answer.Body)
+		assert.Equal(t, c.allow, answer.Header.Get("Allow"), "%s %s", c.method, c.query)
 	}
 }
 
@@ -113,20 +94,17 @@ func TestHTTP_RequestErrorsHaveNoData(t *testing.T) {
 		"a bad persisted one": `{"extensions": {"persistedQuery": 1}}`,
 	} {
 		for accept, status := range map[string]int{"application/json": 200, "application/graphql-response+json": 400} {
-			response, text := do(t, http.MethodPost, p.URL+"/graphql", body, map[string]string{"Content-Type": "application/json", "Accept": accept})
-			assert.Equal(t, status, response.StatusCode, "%s: %s", name, text)
-			var answer map[string]any
-			require.NoError(t, json.Unmarshal([]byte(text), &answer))
-			assert.NotContains(t, answer, "data", name)
-			assert.NotEmpty(t, answer["errors"], name)
+			answer := gqltest.Post(t, p.URL+"/graphql", body, "Accept", accept)
+			assert.Equal(t, status, answer.Status, "%s: %s", name, answer.Body)
+			assert.Empty(t, answer.Data(), name)
+			assert.NotEmpty(t, answer.Errors(), name)
 		}
 	}
 }
 
 func TestHTTP_VariablesKeepTheirDigits(t *testing.T) {
 	p := program.Start(t)
-	_, body := do(t, http.MethodPost, p.URL+"/graphql",
-		`{"query": "query ($ids: [ID!]!) { job(ids: $ids) { ... on ApiError { jobId } } }", "variables": {"ids": [12345678901234567890123]}}`,
-		map[string]string{"Content-Type": "application/json"})
-	assert.JSONEq(t, `{"data": {"job": [{"jobId": "12345678901234567890123"}]}}`, body)
+	answer := gqltest.Post(t, p.URL+"/graphql",
+		`{"query": "query ($ids: [ID!]!) { job(ids: $ids) { ... on ApiError { jobId } } }", "variables": {"ids": [12345678901234567890123]}}`)
+	assert.JSONEq(t, `{"data": {"job": [{"jobId": "12345678901234567890123"}]}}`, answer.Body)
 }

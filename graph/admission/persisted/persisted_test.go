@@ -4,17 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -30,17 +28,7 @@ func hash(text string) string {
 
 func post(t *testing.T, p *program.Program, body string) string {
 	t.Helper()
-	response, err := http.Post(p.URL+"/graphql", "application/json", strings.NewReader(body))
-	require.NoError(t, err)
-	return read(t, response)
-}
-
-func read(t *testing.T, response *http.Response) string {
-	t.Helper()
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(body)
+	return gqltest.Post(t, p.URL+"/graphql", body).Body
 }
 
 func extension(id string) string {
@@ -58,9 +46,8 @@ func TestPersisted_AutomaticPersistedQueries(t *testing.T) {
 	answer := `{"data":{"__typename":"Query"}}`
 	assert.JSONEq(t, answer, post(t, p, `{"query": "`+text+`", `+extension(hash(text))+"}"))
 	assert.JSONEq(t, answer, post(t, p, byHash))
-	response, err := http.Get(p.URL + "/graphql?extensions=" + url.QueryEscape(`{"persistedQuery":{"version":1,"sha256Hash":"`+hash(text)+`"}}`))
-	require.NoError(t, err)
-	assert.JSONEq(t, answer, read(t, response))
+	byGet := "/graphql?extensions=" + url.QueryEscape(`{"persistedQuery":{"version":1,"sha256Hash":"`+hash(text)+`"}}`)
+	assert.JSONEq(t, answer, gqltest.Get(t, p.URL+byGet).Body)
 }
 
 func TestPersisted_TrustedDocuments(t *testing.T) {
