@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/responsecache"
 )
 
@@ -102,15 +102,12 @@ func TestResponseCache_AnAnswerIsGoneAsSoonAsOneOfItsJobsIsRefreshed(t *testing.
 
 // watch returns after a subscription's first look.
 func (w *world) watch(t *testing.T, id string) {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	r, err := operation{token: oneToken, query: `subscription ($ids: [ID!]!) { jobUpdated(ids: $ids) { ... on Job { name } } }`,
-		variables: map[string]any{"ids": []string{id}}}.request(ctx, w.URL)
-	require.NoError(t, err)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	r := w.request(t, operation{token: oneToken, query: `subscription ($ids: [ID!]!) { jobUpdated(ids: $ids) { ... on Job { name } } }`,
+		variables: map[string]any{"ids": []string{id}}})
 	r.Header.Set("Accept", "text/event-stream")
-	response, err := w.Client().Do(r)
-	require.NoError(t, err)
-	defer response.Body.Close()
+	response := gqltest.Open(t, r.WithContext(ctx))
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "data: {") {
 	}
@@ -155,9 +152,7 @@ func TestResponseCache_WhatIsNeverCached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, c.answer)
 			for range 3 {
-				_, body, err := w.do(t.Context(), c.o)
-				require.NoError(t, err)
-				require.NotEmpty(t, body)
+				require.NotEmpty(t, gqltest.Do(t, w.request(t, c.o)).Body)
 			}
 			assert.Empty(t, w.given())
 		})
@@ -256,41 +251,25 @@ func TestResponseCache_TheSameTextByPostByGetAndByItsHash(t *testing.T) {
 	const query = `{ job(ids: ["aa"]) { ... on Job { name } } }`
 	sum := sha256.Sum256([]byte(query))
 	hash := `{"persistedQuery": {"version": 1, "sha256Hash": "` + hex.EncodeToString(sum[:]) + `"}}`
-	post := func(body string) *http.Request {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL, strings.NewReader(body))
-		require.NoError(t, err)
-		r.Header.Set("Content-Type", "application/json")
-		return r
-	}
-	get := func(parameters url.Values) *http.Request {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL+"?"+parameters.Encode(), nil)
-		require.NoError(t, err)
-		return r
-	}
 	var body string
 	var header http.Header
-	for i, r := range []*http.Request{
-		post(fmt.Sprintf(`{"query": %q, "extensions": %s}`, query, hash)),
-		post(fmt.Sprintf(`{"query": %q}`, query)),
-		post(fmt.Sprintf(`{"variables": {}, "extensions": %s}`, hash)),
-		get(url.Values{"query": {query}}),
-		get(url.Values{"extensions": {hash}}),
+	token := []string{"Authorization", "Bearer " + oneToken}
+	for i, answer := range []gqltest.Answer{
+		gqltest.Post(t, w.URL, fmt.Sprintf(`{"query": %q, "extensions": %s}`, query, hash), token...),
+		gqltest.Post(t, w.URL, fmt.Sprintf(`{"query": %q}`, query), token...),
+		gqltest.Post(t, w.URL, fmt.Sprintf(`{"variables": {}, "extensions": %s}`, hash), token...),
+		gqltest.Get(t, w.URL+"?"+url.Values{"query": {query}}.Encode(), token...),
+		gqltest.Get(t, w.URL+"?"+url.Values{"extensions": {hash}}.Encode(), token...),
 	} {
-		r.Header.Set("Authorization", "Bearer "+oneToken)
-		response, err := w.Client().Do(r)
-		require.NoError(t, err)
-		text, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		response.Body.Close()
-		require.Equal(t, http.StatusOK, response.StatusCode, string(text))
-		response.Header.Del("Date")
+		require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+		answer.Header.Del("Date")
 		if i == 0 {
-			body, header = string(text), response.Header
+			body, header = answer.Body, answer.Header
 			assert.Equal(t, `{"data":{"job":[{"name":"`+oneToken+`"}]}}`, body)
 			continue
 		}
-		assert.Equal(t, body, string(text))
-		assert.Equal(t, header, response.Header)
+		assert.Equal(t, body, answer.Body)
+		assert.Equal(t, header, answer.Header)
 	}
 	assert.Equal(t, repeated(responsecache.Cached, 4), w.given())
 }

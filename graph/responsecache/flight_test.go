@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/responsecache"
 )
 
@@ -40,10 +41,9 @@ func (g *gate) answer(r *http.Request, token, id string) (int, string) {
 
 // client is one caller's request under way.
 type client struct {
+	gqltest.Answer
 	leave context.CancelFunc
 	done  chan struct{}
-	code  int
-	body  string
 	err   error
 }
 
@@ -53,7 +53,7 @@ func (w *world) begin(t *testing.T, o operation) *client {
 	go func() {
 		defer close(c.done)
 		defer cancel()
-		c.code, c.body, c.err = w.do(ctx, o)
+		c.Answer, c.err = w.do(ctx, t, o)
 	}()
 	return c
 }
@@ -62,8 +62,8 @@ func (c *client) answer(t *testing.T) string {
 	t.Helper()
 	<-c.done
 	require.NoError(t, c.err)
-	require.Equal(t, http.StatusOK, c.code, c.body)
-	return c.body
+	require.Equal(t, http.StatusOK, c.Status, c.Body)
+	return c.Body
 }
 
 func repeated(s string, n int) []string {
@@ -115,8 +115,8 @@ func TestResponseCache_TheFirstCallersCancellationHarmsNobody(t *testing.T) {
 	w.untilWaiting(t, 4)
 	g.release()
 	assert.Contains(t, second.answer(t), oneToken)
-	assert.NotContains(t, second.body, "errors")
-	assert.Equal(t, second.body, fourth.answer(t))
+	assert.NotContains(t, second.Body, "errors")
+	assert.Equal(t, second.Body, fourth.answer(t))
 	assert.Equal(t, []string{"aa"}, w.calls())
 	assert.Empty(t, g.left)
 }
@@ -138,7 +138,7 @@ func TestResponseCache_TheLastCallersCancellationEndsTheExecution(t *testing.T) 
 	w.untilWaiting(t, 4)
 	g.release()
 	assert.Contains(t, late.answer(t), oneToken, "who comes later begins anew")
-	assert.NotContains(t, late.body, "errors")
+	assert.NotContains(t, late.Body, "errors")
 	assert.Equal(t, []string{"aa", "aa"}, w.calls())
 }
 
@@ -176,7 +176,7 @@ func TestResponseCache_WhatIsNotEqualIsNotShared(t *testing.T) {
 	for range 2 {
 		w.given()
 		for i, o := range kept {
-			assert.Equal(t, clients[i].body, w.ask(t, o))
+			assert.Equal(t, clients[i].Body, w.ask(t, o))
 		}
 	}
 	assert.Equal(t, repeated(responsecache.Cached, len(kept)), w.given(), "each is kept by itself")
@@ -207,7 +207,7 @@ func TestResponseCache_AThousandAtOnce(t *testing.T) {
 			for _, c := range clients {
 				assert.Equal(t, clients[0].answer(t), c.answer(t))
 			}
-			assert.Equal(t, 2, strings.Count(clients[0].body, oneToken))
+			assert.Equal(t, 2, strings.Count(clients[0].Body, oneToken))
 			assert.ElementsMatch(t, []string{"aa", "bb"}, w.calls())
 			assert.Equal(t, repeated(responsecache.InFlight, callers-1), w.given())
 		})

@@ -1,7 +1,6 @@
 package responsecache_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 	"jobgraph/upstream/store"
 )
@@ -157,47 +157,26 @@ func jobs(ids ...string) operation {
 	return operation{token: oneToken, query: names, variables: map[string]any{"ids": ids}}
 }
 
-func (o operation) request(ctx context.Context, url string) (*http.Request, error) {
+func (w *world) request(t *testing.T, o operation) *http.Request {
+	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": o.query, "operationName": o.name, "variables": o.variables})
-	if err != nil {
-		return nil, err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+o.token)
+	require.NoError(t, err)
+	r := gqltest.Request(t, http.MethodPost, w.URL, string(body), "Content-Type", "application/json", "Authorization", "Bearer "+o.token)
 	if o.fresh {
 		r.Header.Set("Cache-Control", "no-cache")
 	}
-	return r, nil
+	return r
 }
 
-// do gives the status and the body; the error is the context's.
-func (w *world) do(ctx context.Context, o operation) (int, string, error) {
-	r, err := o.request(ctx, w.URL)
-	if err != nil {
-		return 0, "", err
-	}
-	return w.send(r)
-}
-
-func (w *world) send(r *http.Request) (int, string, error) {
-	response, err := w.Client().Do(r)
-	if err != nil {
-		return 0, "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return response.StatusCode, string(body), err
+// do is for who may leave before the answer: the error is the context's.
+func (w *world) do(ctx context.Context, t *testing.T, o operation) (gqltest.Answer, error) {
+	return gqltest.Send(w.request(t, o).WithContext(ctx))
 }
 
 // ask gives the body of an answer with status 200.
 func (w *world) ask(t *testing.T, o operation) string {
 	t.Helper()
-	status, body, err := w.do(t.Context(), o)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, status, body)
-	return body
+	answer := gqltest.Do(t, w.request(t, o))
+	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+	return answer.Body
 }

@@ -93,7 +93,7 @@ func (f *facade) askAtRandom(t *testing.T, random *rand.Rand) {
 // check asks, and looks at each job of the answer.
 func (f *facade) check(t *testing.T, ctx context.Context, o operation, ids []string) {
 	moment := f.oracle.Begin()
-	status, body, err := f.do(ctx, o)
+	got, err := f.do(ctx, t, o)
 	if ctx.Err() != nil {
 		return
 	}
@@ -102,8 +102,8 @@ func (f *facade) check(t *testing.T, ctx context.Context, o operation, ids []str
 			Job []struct{ Name, Comment string }
 		}
 	}
-	if !assert.NoError(t, err, "who stays gets an answer") || !assert.Equal(t, http.StatusOK, status, body) ||
-		!assert.NoError(t, json.Unmarshal([]byte(body), &answer), body) || !assert.Len(t, answer.Data.Job, len(ids), body) {
+	if !assert.NoError(t, err, "who stays gets an answer") || !assert.Equal(t, http.StatusOK, got.Status, got.Body) ||
+		!assert.NoError(t, json.Unmarshal([]byte(got.Body), &answer), got.Body) || !assert.Len(t, answer.Data.Job, len(ids), got.Body) {
 		return
 	}
 	for i, told := range answer.Data.Job {
@@ -125,7 +125,7 @@ func (f *facade) everybodyLeaves(t *testing.T) {
 	var callers sync.WaitGroup
 	for _, ids := range append(lists, lists...) {
 		callers.Go(func() {
-			_, _, err := f.do(ctx, operation{token: "aa11", query: looks, variables: map[string]any{"ids": ids}})
+			_, err := f.do(ctx, t, operation{token: "aa11", query: looks, variables: map[string]any{"ids": ids}})
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 	}
