@@ -1,7 +1,6 @@
 package admission_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -203,27 +203,27 @@ func TestAttack_AttacksAreRefusedCheaply(t *testing.T) {
 	for _, attack := range attacks() {
 		t.Run(attack.name, func(t *testing.T) {
 			before := usage(t, p)
-			var answer answered
+			var answer gqltest.Answer
 			for range repeats {
-				answer = do(t, attack.request(p.URL))
+				answer = gqltest.Do(t, attack.request(p.URL))
 			}
 			cost := usage(t, p).since(before)
 			t.Logf("%3d ms CPU, %4.1f MiB, %5d bytes in, %5d bytes out: %s", cost.cpu.Milliseconds()/repeats,
-				float64(cost.peak)/(1<<20), attack.request(p.URL).ContentLength, len(answer.body), answer.message())
+				float64(cost.peak)/(1<<20), attack.request(p.URL).ContentLength, len(answer.Body), answer.Message())
 
-			assert.Equal(t, attack.status, answer.status, "%s", answer.body)
-			assert.Equal(t, attack.code, answer.code(), "%s", answer.body)
-			assert.NotContains(t, string(answer.body), `"data"`, "a request error has no data")
-			assert.LessOrEqual(t, len(answer.body), 64<<10)
-			assert.LessOrEqual(t, len(answer.errors), 10)
+			assert.Equal(t, attack.status, answer.Status, "%s", answer.Body)
+			assert.Equal(t, attack.code, answer.Code(), "%s", answer.Body)
+			assert.NotContains(t, answer.Body, `"data"`, "a request error has no data")
+			assert.LessOrEqual(t, len(answer.Body), 64<<10)
+			assert.LessOrEqual(t, len(answer.Errors()), 10)
 			assert.Zero(t, calls(), "calls of the job API")
 			// Ten times the aim: this is no benchmark, it tells exponential from linear.
 			assert.Less(t, cost.cpu.Milliseconds()/repeats, int64(1000))
 		})
 	}
-	answer := do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL))
-	require.Equal(t, 200, answer.status, "%s", answer.body)
-	assert.JSONEq(t, `{"data": {"job": [{"__typename": "Job"}]}}`, string(answer.body))
+	answer := gqltest.Do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL))
+	require.Equal(t, 200, answer.Status, "%s", answer.Body)
+	assert.JSONEq(t, `{"data": {"job": [{"__typename": "Job"}]}}`, answer.Body)
 	assert.Equal(t, 1, calls(), "the recorder records")
 }
 
@@ -242,9 +242,9 @@ func TestAttack_WhatTheLimitsLetThrough(t *testing.T) {
 	}
 	for name, request := range cases {
 		t.Run(name, func(t *testing.T) {
-			answer := do(t, request(p.URL))
-			assert.Equal(t, 200, answer.status, "%.300s", answer.body)
-			assert.Empty(t, answer.errors)
+			answer := gqltest.Do(t, request(p.URL))
+			assert.Equal(t, 200, answer.Status, "%.300s", answer.Body)
+			assert.Empty(t, answer.Errors())
 		})
 	}
 }
@@ -270,9 +270,9 @@ func TestAttack_EachLimitIsAFlag(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			answer := do(t, c.request(p.URL))
-			assert.Contains(t, answer.message(), c.message)
-			assert.NotEqual(t, 200, answer.status)
+			answer := gqltest.Do(t, c.request(p.URL))
+			assert.Contains(t, answer.Message(), c.message)
+			assert.NotEqual(t, 200, answer.Status)
 		})
 	}
 }
@@ -299,9 +299,8 @@ func TestAttack_ErrorsQuoteNothing(t *testing.T) {
 		`{"query": "query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }", "variables": {"r": ["` + canary + `"]}}`,
 		`{"query": "query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }", "variables": {"r": [{"` + canary + `": "` + canary + `"}]}}`,
 	} {
-		answer := do(t, post(body, "Content-Type", asJSON)(p.URL))
-		assert.NotEmpty(t, answer.errors, "%s: %s", body, answer.body)
-		assert.NotContains(t, string(answer.body), canary, body)
-		assert.False(t, bytes.Contains(answer.body, []byte("canary")), body)
+		answer := gqltest.Do(t, post(body, "Content-Type", asJSON)(p.URL))
+		assert.NotEmpty(t, answer.Errors(), "%s: %s", body, answer.Body)
+		assert.NotContains(t, answer.Body, "canary", body)
 	}
 }

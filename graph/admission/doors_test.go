@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -22,13 +23,13 @@ func TestDoors_ShutServerHasNoFinding(t *testing.T) {
 	p := program.Start(t, "--introspection=false", "--playground=false")
 	refused := func(request func(string) *http.Request) func(*testing.T) {
 		return func(t *testing.T) {
-			answer := do(t, request(p.URL))
-			assert.NotEqual(t, 200, answer.status)
-			assert.NotEmpty(t, answer.errors, "%s", answer.body)
+			answer := gqltest.Do(t, request(p.URL))
+			assert.NotEqual(t, 200, answer.Status)
+			assert.NotEmpty(t, answer.Errors(), "%s", answer.Body)
 			for _, finding := range []string{"Did you mean", `"data"`, "exception", "stacktrace", "goroutine", ".go:", "tracing"} {
-				assert.NotContains(t, string(answer.body), finding)
+				assert.NotContains(t, answer.Body, finding)
 			}
-			assertNoSchema(t, answer.body)
+			assertNoSchema(t, answer.Body)
 		}
 	}
 	t.Run("suggestions for a field", refused(query("{ jo }")))
@@ -58,32 +59,32 @@ func TestDoors_ShutServerHasNoFinding(t *testing.T) {
 
 	t.Run("IDE", func(t *testing.T) {
 		for _, path := range []string{"/", "/graphiql", "/playground", "/console", "/altair", "/assets/", "/schema.graphqls"} {
-			answer := do(t, send(http.MethodGet, path, "", "Accept", "text/html")(p.URL))
-			assert.Equal(t, 404, answer.status, path)
-			assert.NotContains(t, strings.ToLower(string(answer.body)), "graphiql", path)
+			answer := gqltest.Do(t, send(http.MethodGet, path, "", "Accept", "text/html")(p.URL))
+			assert.Equal(t, 404, answer.Status, path)
+			assert.NotContains(t, strings.ToLower(answer.Body), "graphiql", path)
 		}
-		assert.NotContains(t, string(do(t, send(http.MethodGet, "/graphql", "", "Accept", "text/html")(p.URL)).body), "<html")
+		assert.NotContains(t, gqltest.Do(t, send(http.MethodGet, "/graphql", "", "Accept", "text/html")(p.URL)).Body, "<html")
 	})
 	t.Run("tracing", func(t *testing.T) {
-		answer := do(t, post(`{"query": "{ __typename }"}`, "Content-Type", asJSON, "X-Apollo-Tracing", "1", "apollo-federation-include-trace", "ftv1")(p.URL))
-		assert.JSONEq(t, `{"data": {"__typename": "Query"}}`, string(answer.body))
+		answer := gqltest.Do(t, post(`{"query": "{ __typename }"}`, "Content-Type", asJSON, "X-Apollo-Tracing", "1", "apollo-federation-include-trace", "ftv1")(p.URL))
+		assert.JSONEq(t, `{"data": {"__typename": "Query"}}`, answer.Body)
 	})
 	t.Run("GET is for reading only", func(t *testing.T) {
-		answer := do(t, get("{__typename}")(p.URL))
-		assert.Equal(t, "nosniff", answer.header.Get("X-Content-Type-Options"))
-		assert.Equal(t, "same-origin", answer.header.Get("Cross-Origin-Resource-Policy"))
-		assert.Empty(t, answer.header.Get("Access-Control-Allow-Origin"))
+		answer := gqltest.Do(t, get("{__typename}")(p.URL))
+		assert.Equal(t, "nosniff", answer.Header.Get("X-Content-Type-Options"))
+		assert.Equal(t, "same-origin", answer.Header.Get("Cross-Origin-Resource-Policy"))
+		assert.Empty(t, answer.Header.Get("Access-Control-Allow-Origin"))
 	})
 	t.Run("GET support", func(t *testing.T) {
 		closed := program.Start(t, "--get=false")
-		answer := do(t, get("{__typename}")(closed.URL))
-		assert.Equal(t, 405, answer.status)
-		assert.Equal(t, "POST", answer.header.Get("Allow"))
+		answer := gqltest.Do(t, get("{__typename}")(closed.URL))
+		assert.Equal(t, 405, answer.Status)
+		assert.Equal(t, "POST", answer.Header.Get("Allow"))
 	})
 }
 
 // assertNoSchema finds no name that only this schema has.
-func assertNoSchema(t *testing.T, body []byte) {
+func assertNoSchema(t *testing.T, body string) {
 	t.Helper()
 	schema, err := os.ReadFile("../../schema.graphqls")
 	require.NoError(t, err)
@@ -93,22 +94,22 @@ func assertNoSchema(t *testing.T, body []byte) {
 	for _, found := range names {
 		name := found[1] + found[2]
 		if !public[name] { // words of English that an error may have as well
-			assert.NotRegexp(t, `\b`+name+`\b`, string(body))
+			assert.NotRegexp(t, `\b`+name+`\b`, body)
 		}
 	}
 }
 
 func TestDoors_SchemaIsShownWhereItIsAllowed(t *testing.T) {
 	open := program.Start(t)
-	assert.Contains(t, string(do(t, query("{ __schema { types { name } } }")(open.URL)).body), "JobResult")
-	assert.Contains(t, do(t, query("{ jo }")(open.URL)).message(), `Did you mean "job"?`)
-	assert.Contains(t, string(do(t, query("{ _service { sdl } }")(open.URL)).body), "union JobResult")
-	assert.Equal(t, 200, do(t, send(http.MethodGet, "/schema.graphqls", "")(open.URL)).status)
-	assert.Equal(t, 200, do(t, send(http.MethodGet, "/", "")(open.URL)).status)
+	assert.Contains(t, gqltest.Do(t, query("{ __schema { types { name } } }")(open.URL)).Body, "JobResult")
+	assert.Contains(t, gqltest.Do(t, query("{ jo }")(open.URL)).Message(), `Did you mean "job"?`)
+	assert.Contains(t, gqltest.Do(t, query("{ _service { sdl } }")(open.URL)).Body, "union JobResult")
+	assert.Equal(t, 200, gqltest.Do(t, send(http.MethodGet, "/schema.graphqls", "")(open.URL)).Status)
+	assert.Equal(t, 200, gqltest.Do(t, send(http.MethodGet, "/", "")(open.URL)).Status)
 
 	subgraph := program.Start(t, "--introspection=false", "--subgraph-sdl")
-	assert.Contains(t, string(do(t, query("{ _service { sdl } }")(subgraph.URL)).body), "union JobResult")
-	assert.NotEqual(t, 200, do(t, query("{ __schema { __typename } }")(subgraph.URL)).status)
+	assert.Contains(t, gqltest.Do(t, query("{ _service { sdl } }")(subgraph.URL)).Body, "union JobResult")
+	assert.NotEqual(t, 200, gqltest.Do(t, query("{ __schema { __typename } }")(subgraph.URL)).Status)
 }
 
 func TestDoors_EveryAnswerHasSecurityHeaders(t *testing.T) {
@@ -123,7 +124,7 @@ func TestDoors_EveryAnswerHasSecurityHeaders(t *testing.T) {
 		"no page":    send(http.MethodGet, "/nothing", ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			header := do(t, request(p.URL)).header
+			header := gqltest.Do(t, request(p.URL)).Header
 			assert.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 			assert.Equal(t, "no-referrer", header.Get("Referrer-Policy"))
 			assert.Equal(t, "DENY", header.Get("X-Frame-Options"))
@@ -140,7 +141,7 @@ func TestDoors_OtherOrigins(t *testing.T) {
 	from := func(t *testing.T, p *program.Program, method, origin string) http.Header {
 		request := send(method, "/graphql", `{"query": "{ __typename }"}`, "Content-Type", asJSON, "Origin", origin,
 			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type")
-		return do(t, request(p.URL)).header
+		return gqltest.Do(t, request(p.URL)).Header
 	}
 	for name, c := range map[string]struct {
 		args    []string
@@ -174,20 +175,20 @@ func TestDoors_OperationsInFlightAreBounded(t *testing.T) {
 	}))
 	t.Cleanup(upstream.Close)
 	p := program.Start(t, "--max-inflight=1", "--upstream-url="+upstream.URL, "--upstream-token=aa")
-	first := make(chan answered)
-	go func() { first <- do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
+	first := make(chan gqltest.Answer)
+	go func() { first <- gqltest.Do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
 	<-asked
 
 	start := time.Now()
-	answer := do(t, query("{ __typename }")(p.URL))
+	answer := gqltest.Do(t, query("{ __typename }")(p.URL))
 	t.Logf("refused in %v", time.Since(start))
-	assert.Equal(t, 503, answer.status)
-	assert.Equal(t, "1", answer.header.Get("Retry-After"))
-	assert.Equal(t, "OVERLOADED", answer.code())
+	assert.Equal(t, 503, answer.Status)
+	assert.Equal(t, "1", answer.Header.Get("Retry-After"))
+	assert.Equal(t, "OVERLOADED", answer.Code())
 
 	close(release)
-	assert.Equal(t, 200, (<-first).status)
-	assert.Equal(t, 200, do(t, query("{ __typename }")(p.URL)).status)
+	assert.Equal(t, 200, (<-first).Status)
+	assert.Equal(t, 200, gqltest.Do(t, query("{ __typename }")(p.URL)).Status)
 }
 
 // Under overload, what is cached is still answered, and a query that would have to be
@@ -206,22 +207,22 @@ func TestOverload_CachedResponsesNeedNoPermit(t *testing.T) {
 	t.Cleanup(upstream.Close)
 	p := program.Start(t, "--max-inflight=1", "--upstream-url="+upstream.URL, "--upstream-token=aa")
 	cached := query(`{ job(ids: ["bb"]) { ... on Job { id } } }`)
-	require.Equal(t, 200, do(t, cached(p.URL)).status)
-	first := make(chan answered)
-	go func() { first <- do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
+	require.Equal(t, 200, gqltest.Do(t, cached(p.URL)).Status)
+	first := make(chan gqltest.Answer)
+	go func() { first <- gqltest.Do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
 	<-asked
 	for range 5 {
-		answer := do(t, query(`{ job(ids: ["cc"]) { ... on Job { id } } }`)(p.URL))
-		assert.Equal(t, 503, answer.status)
-		assert.Equal(t, "1", answer.header.Get("Retry-After"))
-		assert.Equal(t, "OVERLOADED", answer.code())
-		answer = do(t, cached(p.URL))
-		assert.Equal(t, 200, answer.status)
-		assert.Contains(t, string(answer.body), `"id":"bb"`)
+		answer := gqltest.Do(t, query(`{ job(ids: ["cc"]) { ... on Job { id } } }`)(p.URL))
+		assert.Equal(t, 503, answer.Status)
+		assert.Equal(t, "1", answer.Header.Get("Retry-After"))
+		assert.Equal(t, "OVERLOADED", answer.Code())
+		answer = gqltest.Do(t, cached(p.URL))
+		assert.Equal(t, 200, answer.Status)
+		assert.Contains(t, answer.Body, `"id":"bb"`)
 	}
 	close(release)
-	assert.Equal(t, 200, (<-first).status)
-	assert.Equal(t, 200, do(t, query("{ __typename }")(p.URL)).status)
+	assert.Equal(t, 200, (<-first).Status)
+	assert.Equal(t, 200, gqltest.Do(t, query("{ __typename }")(p.URL)).Status)
 }
 
 func TestDoors_WrongSettingsAreSaidInOneLine(t *testing.T) {

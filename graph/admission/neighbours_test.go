@@ -21,6 +21,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"jobgraph/graph/admission"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -49,9 +50,9 @@ func TestNeighbours_AttacksDisturbNobody(t *testing.T) {
 	var took []time.Duration
 	for attacked := true; attacked; {
 		start := time.Now()
-		answer := do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL))
+		answer := gqltest.Do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL))
 		took = append(took, time.Since(start))
-		require.Equal(t, 200, answer.status, "%s", answer.body)
+		require.Equal(t, 200, answer.Status, "%s", answer.Body)
 		select {
 		case <-over:
 			attacked = false
@@ -86,11 +87,11 @@ func TestNeighbours_EachFailingReferenceHasItsError(t *testing.T) {
 		for i := range c.references {
 			representations = append(representations, fmt.Sprintf(`{"__typename": "Job", "id": "%04x"}`, i))
 		}
-		answer := do(t, query("query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }",
+		answer := gqltest.Do(t, query("query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }",
 			`{"r": [`+strings.Join(representations, ",")+`]}`)(p.URL))
-		require.Len(t, answer.errors, c.references, "%.300s", answer.body)
+		require.Len(t, answer.Errors(), c.references, "%.300s", answer.Body)
 		paths, bytes := map[string]bool{}, 0
-		for _, err := range answer.errors {
+		for _, err := range answer.Errors() {
 			paths[fmt.Sprint(err.Path)] = true
 			bytes += len(err.Message)
 			assert.Equal(t, c.message, len(err.Message), err.Message)
@@ -141,14 +142,14 @@ func TestNeighbours_UnknownDirectivesAreOneError(t *testing.T) {
 		"{ ...f ...f } fragment f on Query { __typename @aa }":                      1,
 		"{ a: __typename @aa b: __typename @deprecated c: __typename @aa @aa @aa }": 5,
 	} {
-		answer := do(t, query(text)(p.URL))
-		require.Len(t, answer.errors, 1, "%s: %s", text, answer.body)
-		assert.Contains(t, answer.errors[0].Message, "There is no such directive", text)
-		assert.Len(t, answer.errors[0].Locations, locations, text)
+		answer := gqltest.Do(t, query(text)(p.URL))
+		require.Len(t, answer.Errors(), 1, "%s: %s", text, answer.Body)
+		assert.Contains(t, answer.Message(), "There is no such directive", text)
+		assert.Len(t, answer.Errors()[0].Locations, locations, text)
 	}
-	answer := do(t, query("{ __typename @skip(if: true) @skip(if: true) }")(p.URL))
-	require.Len(t, answer.errors, 1)
-	assert.Contains(t, answer.errors[0].Message, "more than once")
-	answer = do(t, query("{ nothing @aa @aa }")(p.URL))
-	assert.Len(t, answer.errors, 2, "%s", answer.body)
+	answer := gqltest.Do(t, query("{ __typename @skip(if: true) @skip(if: true) }")(p.URL))
+	require.Len(t, answer.Errors(), 1)
+	assert.Contains(t, answer.Message(), "more than once")
+	answer = gqltest.Do(t, query("{ nothing @aa @aa }")(p.URL))
+	assert.Len(t, answer.Errors(), 2, "%s", answer.Body)
 }

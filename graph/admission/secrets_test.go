@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -98,9 +99,9 @@ func TestSecrets_NoTokenIsEverShown(t *testing.T) {
 	const entities = `{ _entities(representations: [{__typename: \"Job\", id: \"03\"} {__typename: \"Job\", id: \"04\"} {__typename: \"Job\"}]) { ... on Job { id } } }`
 	var answers strings.Builder
 	record := func(request *http.Request) {
-		answer := do(t, request)
-		answers.Write(answer.body)
-		_ = answer.header.Write(&answers)
+		answer := gqltest.Do(t, request)
+		answers.WriteString(answer.Body)
+		_ = answer.Header.Write(&answers)
 	}
 	for name, request := range map[string]func(string) *http.Request{
 		"jobs":                 post(`{"query": "`+jobs+`"}`, "Content-Type", asJSON, "Authorization", "Bearer "+canary),

@@ -1,10 +1,7 @@
 package admission_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -15,51 +12,6 @@ import (
 
 	"jobgraph/graph/e2e/program"
 )
-
-// answered is an answer as a client sees it.
-type answered struct {
-	status int
-	header http.Header
-	body   []byte
-	errors []answeredError
-}
-
-type answeredError struct {
-	Message    string
-	Path       []any
-	Locations  []map[string]int
-	Extensions map[string]any
-}
-
-func (a answered) code() string {
-	if len(a.errors) == 0 {
-		return ""
-	}
-	return fmt.Sprint(a.errors[0].Extensions["code"])
-}
-
-func (a answered) message() string {
-	if len(a.errors) == 0 {
-		return ""
-	}
-	return a.errors[0].Message
-}
-
-func do(t *testing.T, r *http.Request) answered {
-	t.Helper()
-	response, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	answer := answered{status: response.StatusCode, header: response.Header, body: body}
-	var shape struct{ Errors []answeredError }
-	if strings.Contains(response.Header.Get("Content-Type"), "json") {
-		require.NoError(t, json.Unmarshal(body, &shape), "%s", body)
-	}
-	answer.errors = shape.Errors
-	return answer
-}
 
 // used is what a process has used so far.
 type used struct {
