@@ -30,12 +30,12 @@ func (j Job) Encode() *EncodedJob {
 		FieldDifficulty:         quoted(j.Difficulty),
 		FieldSourceLanguage:     quoted(j.SourceLanguage),
 		FieldTargetLanguage:     quoted(j.TargetLanguage),
-		FieldCreationDate:       optional(appendDate, j.CreationDate),
-		FieldAuthorizationDate:  optional(appendDate, j.AuthorizationDate),
-		FieldStartDate:          optional(appendDate, j.StartDate),
-		FieldDueDate:            optional(appendDate, j.DueDate),
-		FieldCompletedDate:      optional(appendDate, j.CompletedDate),
-		FieldReturnDate:         optional(appendDate, j.ReturnDate),
+		FieldCreationDate:       optional(AppendDate, j.CreationDate),
+		FieldAuthorizationDate:  optional(AppendDate, j.AuthorizationDate),
+		FieldStartDate:          optional(AppendDate, j.StartDate),
+		FieldDueDate:            optional(AppendDate, j.DueDate),
+		FieldCompletedDate:      optional(AppendDate, j.CompletedDate),
+		FieldReturnDate:         optional(AppendDate, j.ReturnDate),
 		FieldReturnTargets:      targets,
 		FieldOptions:            options,
 	}
@@ -88,8 +88,8 @@ func orObject(value jsontext.Value) []byte {
 
 func appendNumber(to []byte, f float64) []byte { return strconv.AppendFloat(to, f, 'g', -1, 64) }
 
-// appendDate appends RFC 3339 in UTC with the digits of the second that the time has.
-func appendDate(to []byte, t time.Time) []byte {
+// AppendDate appends RFC 3339 in UTC with the digits of the second that the time has.
+func AppendDate(to []byte, t time.Time) []byte {
 	return append(t.UTC().AppendFormat(append(to, '"'), time.RFC3339Nano), '"')
 }
 

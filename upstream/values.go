@@ -64,7 +64,7 @@ func readDate(to []byte, dec *jsontext.Decoder) ([]byte, error) {
 	}
 	for _, zone := range zones {
 		if date, err := time.Parse(time.RFC3339, string(text)+zone); err == nil {
-			return appendDate(to, date), nil
+			return AppendDate(to, date), nil
 		}
 	}
 	return to, errors.New("not an ISO 8601 date")

@@ -9,18 +9,16 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"jobgraph/upstream"
 )
 
 var errOutputOnly = errors.New("this type cannot be used for input")
 
-// MarshalDateTime writes RFC 3339 in UTC with the digits of the second that the
-// time has.
+// MarshalDateTime writes as [upstream.AppendDate] does.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
-		text := make([]byte, 0, len(time.RFC3339Nano)+2)
-		text = append(text, '"')
-		text = t.UTC().AppendFormat(text, time.RFC3339Nano)
-		_, _ = w.Write(append(text, '"'))
+		_, _ = w.Write(upstream.AppendDate(make([]byte, 0, len(time.RFC3339Nano)+2), t))
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 // that may not. A browser by itself lets every page connect.
 func fromAllowedOrigin(w http.ResponseWriter, r *http.Request, allow func(*http.Request) bool) bool {
 	if allow == nil {
-		allow = fromSameOrigin
+		allow = SameOrigin
 	}
 	if allow(r) {
 		return true
@@ -19,7 +19,8 @@ func fromAllowedOrigin(w http.ResponseWriter, r *http.Request, allow func(*http.
 	return false
 }
 
-func fromSameOrigin(r *http.Request) bool {
+// SameOrigin says whether no page asks, or one of the very host that is asked.
+func SameOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	page, err := url.Parse(origin)
 	return origin == "" || err == nil && page.Host != "" && strings.EqualFold(page.Host, r.Host)

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 
@@ -49,44 +48,21 @@ func (a responder) respond(response *graphql.Response) {
 	a.write(status, response)
 }
 
-// write sends the response. The data is JSON already and is not read once more;
-// a response without data, not even null, is a request error and has no such key.
+// write sends the response. The data is JSON already and is not read once more.
 func (a responder) write(status int, response *graphql.Response) {
 	if response == nil { // the caller left
 		response = &graphql.Response{Errors: gqlerror.List{{Message: internalMessage, Extensions: map[string]any{"code": "INTERNAL_SERVER_ERROR"}}}}
 	}
-	head, tail := []byte{'{'}, []byte{'}'}
-	if len(response.Errors) > 0 {
-		head = appendMember(head, "errors", response.Errors)
-	}
-	if len(response.Extensions) > 0 {
-		tail = append(appendMember([]byte{','}, "extensions", response.Extensions), '}')
-	}
-	if response.Data != nil {
-		if len(head) > 1 {
-			head = append(head, ',')
-		}
-		head = append(head, `"data":`...)
-	}
+	parts := encode(response)
 	header := a.w.Header()
 	header.Set("Content-Type", a.mediaType+"; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(len(head)+len(response.Data)+len(tail)))
+	header.Set("Content-Length", strconv.Itoa(len(parts[0])+len(parts[1])+len(parts[2])))
 	header.Set("Cache-Control", "private, no-store")
 	header.Add("Vary", "Accept")
 	a.w.WriteHeader(status)
-	for _, part := range [][]byte{head, response.Data, tail} {
+	for _, part := range parts {
 		if _, err := a.w.Write(part); err != nil {
 			return // the caller left
 		}
 	}
-}
-
-// appendMember panics where a value is no JSON, which ours always are.
-func appendMember(to []byte, name string, value any) []byte {
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	to = append(append(append(to, '"'), name...), `":`...)
-	return append(to, encoded...)
 }

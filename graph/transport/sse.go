@@ -138,7 +138,7 @@ func (s *stream) refuse(errs gqlerror.List) {
 }
 
 func (s *stream) next(response *graphql.Response) {
-	parts := encode(response)
+	parts := encodeEvent(response)
 	s.send([]byte("event: next\ndata: "), parts[0], parts[1], parts[2], []byte("\n\n"))
 }
 

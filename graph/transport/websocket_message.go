@@ -27,7 +27,7 @@ func (m message) parts() ([][]byte, error) {
 		return nil, err
 	}
 	head = append(head[:len(head)-1], `,"payload":`...)
-	payload := encode(response)
+	payload := encodeEvent(response)
 	return [][]byte{append(head, payload[0]...), payload[1], append(payload[2], '}')}, nil
 }
 

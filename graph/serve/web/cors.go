@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/rs/cors"
+
+	"jobgraph/graph/transport"
 )
 
 // Origins are the pages of other origins that may call the API and read its
@@ -48,15 +50,9 @@ func checkOrigin(origin string) error {
 // Allow says whether the request's page may open a WebSocket or an event
 // stream here: one of this very host, one of the origins, or no page at all.
 func (o Origins) Allow(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || slices.Contains(o, "*") {
-		return true
-	}
-	page, err := url.Parse(origin)
-	if err == nil && page.Host != "" && strings.EqualFold(page.Host, r.Host) {
-		return true
-	}
-	return slices.ContainsFunc(o, func(allowed string) bool { return strings.EqualFold(allowed, origin) })
+	return transport.SameOrigin(r) || slices.ContainsFunc(o, func(allowed string) bool {
+		return allowed == "*" || strings.EqualFold(allowed, r.Header.Get("Origin"))
+	})
 }
 
 // middleware answers preflights and lets the origins read. Credentials (cookies)
