@@ -3,21 +3,27 @@
 //
 // # A query
 //
-// Paths are below this folder, those that begin with ../upstream aside. What a stage
-// refuses is answered there and goes no further.
+// Paths are below this folder, those that begin with ../ aside. What a stage refuses is
+// answered there; what 4 to 6 refuse passes the interceptors of 7 to 9 as a response that
+// nobody executes.
 //
-//  1. serve/web/web.go: the access log, the headers, the Host, the deadlines, CORS.
+//  1. serve/web/serve.go: the connection (serve/web/connlimit.go) and its timeouts; then
+//     serve/web/web.go: the access log, the headers, the Host, the deadlines, CORS.
 //  2. handler.go, withRequest: the caller's token and its wish for fresh data; the body's bound.
 //  3. transport/http.go: the media type, the bytes of the request. A request whose response
 //     is cached is answered here (responsecache/requests.go); under overload every other one
 //     is refused (admission/limiter.go). Then it is decoded (transport/post.go, transport/get.go).
+//     transport/websocket_protocol.go and transport/sse.go decode at once, and begin the
+//     operation in transport/operation.go.
 //  4. admission/persisted/persisted.go: the text, where its hash was sent.
 //  5. admission/guard.go: the document, parsed and valid, from its cache or admission/document.go;
 //     what it may cost (admission/cost.go). Then gqlgen coerces the variables.
 //  6. entities.go and subscription.go: what only references and subscriptions must be.
 //  7. responsecache/responsecache.go: the response, where it is cached or under way for an
-//     equal query (responsecache/call.go). From here on there is one execution for all.
-//  8. admission/limiter.go and admission/heavy.go: a permit to be executed.
+//     equal query (responsecache/call.go). From here on there is one execution for all; a
+//     query for fresh data and a subscription pass by.
+//  8. admission/guard.go, InterceptResponse: a permit to be executed (admission/limiter.go), and
+//     a turn among those that take much (admission/heavy.go).
 //  9. budget/extension.go: the bytes of the answer that is begun.
 //  10. schema.resolvers.go: one step, to the loader (loader.go), which asks for each id once.
 //  11. ../upstream/store/store.go: the job, where it is cached or under way, and a note in the
@@ -28,24 +34,27 @@
 //     ../upstream/http1/client.go.
 //
 // The answer goes back: ../upstream/decode.go makes a job one block of bytes, the store
-// stores it and wakes who waits for it, projection/projection.go writes what was selected into
-// bytes that it has reserved (budget/answer.go), responsecache stores the response while
-// its read set is valid, admission/errors.go bounds its errors, and transport/responder.go sends it.
+// stores it and wakes who waits for it, projection/joined.go reserves the bytes of what was
+// selected (budget/answer.go) and projection/object.go writes them, admission/errors.go bounds the
+// response's errors, responsecache stores it while its read set is valid, and
+// transport/responder.go sends it.
 //
 // # An event of a subscription
 //
-// transport/websocket.go or transport/sse.go begins the operation (transport/operation.go); it
-// passes 4 to 6. The resolver subscribes at ../upstream/poll/poller.go, where one goroutine
-// for each job and token asks the store for fresh data, as often as
-// ../upstream/poll/schedule.go says, and publishes a state that is new
-// (../upstream/poll/watchedjob.go). ../upstream/poll/subscriber.go holds the latest state
-// for each subscriber until its reader takes it. The projection writes it, and the
-// transport sends it before it asks for the next one.
+// The operation is begun as a query over the same transport, and passes 4 to 6. The resolver
+// subscribes at ../upstream/poll/poller.go, where one goroutine for each job and token asks
+// the store for fresh data (../upstream/poll/poll.go), as often as
+// ../upstream/poll/schedule.go says, or when a callback wakes it (serve/web/callbacks.go), and
+// publishes a state that is new (../upstream/poll/watchedjob.go).
+// ../upstream/poll/subscriber.go holds the latest state for each subscriber until its
+// reader takes it. Each event is an answer of its own (stage 9): the projection writes it,
+// and the transport sends it before it asks for the next one.
 //
 // # A reference
 //
-// A gateway's _entities is a query. entities.go holds all of it that is ours, in the order in
-// which a reference meets it: validate, normalize, resolve, fail. References to a job that is
+// A gateway's _entities is a query. entities.go holds what is ours of it, in the order in
+// which a reference meets it: validate, normalize, resolve, fail; entity.resolvers.go is one
+// step to the loader. References to a job that is
 // asked for more than once, anywhere in the operation, are one call.
 //
 // # What travels in the context
@@ -53,7 +62,10 @@
 //   - the caller: token and fresh (context.go), from stage 2 on;
 //   - the [budget.Hold] of the answer, from the transport on;
 //   - the operation's loader (context.go), from stage 7 on;
-//   - the execution's [store.ReadSet], from stage 7 on.
+//   - the execution's [store.ReadSet], from stage 7 on, where its response may be shared.
+//
+// net/http's own context has the connection besides, for stage 1 alone. What the extensions of
+// gqlgen note of an operation for themselves is in its Stats, each under the name of its package.
 //
 // # Locks
 //
@@ -62,18 +74,29 @@
 //   - the response cache's group, a read set, the store;
 //   - the poller, a watched job, a subscriber.
 //
-// Every other mutex is taken alone, and nothing is called with it held.
+// No other mutex of ours is held while another one is taken. What is called under one, such
+// as an observer or a connection's Close, does not wait for a caller. The caches' own locks
+// (boundedcache) come before a read set's, whose size they ask for.
 //
 // # Where a change goes
 //
-//   - A field of Job: schema.graphqls, go generate, then job.go, encode.go and encoded.go in ../upstream
-//     for Go, ../upstream/members.go for its name upstream, and projection/job.go for the answer.
-//   - A limit of operations: admission/limits.go, with its flag in serve/settings/settings.go.
-//   - A second tier of the cache: an [upstream.Source] between the store and the client,
-//     in serve/facade.go.
-//   - A transport: transport/, with one line in handler.go. It makes an operation, as
-//     transport/sse.go does.
-//   - Another endpoint of the job API: its own file and method in ../upstream, over the same
-//     policies, and a method of [upstream.Source].
-//   - A retry for one more status: ../upstream/response_error.go says which failures are transient.
+//   - A field of Job: its place and its method in ../upstream/encoded.go, ../upstream/job.go and
+//     ../upstream/encode.go for Go, its name upstream in ../upstream/members.go; an enum also
+//     ../upstream/enums.go and ../upstream/decode.go. Then schema.graphqls at the top, go
+//     generate, and projection/job.go. The sandbox shows it (../upstream/sandbox/info.go).
+//   - A limit of one operation: a field with its flag in admission/limits.go, counted in
+//     admission/stats.go, checked in admission/document.go where the text alone says it and
+//     in admission/cost.go where variables do. A limit of the process: serve/settings/settings.go,
+//     and serve/facade.go hands it on.
+//   - A second tier of the cache: an [upstream.Source] between the store and the client, in
+//     serve/facade.go. [upstream.Request.Fresh] must pass it by, a refused token must empty it,
+//     and its keys need a secret of their own: [upstream.TokenKey] is this process's.
+//   - A transport: transport/, with one line in handler.go, addLiveTransports, before HTTP,
+//     which takes all. transport/sse.go is the model: the origin, the connection's slot, the
+//     operation, the deadlines.
+//   - Another endpoint of the job API: ../upstream/client.go, whose callWithPolicies, attempt and
+//     call know one job today: they are to take what is asked and what decodes it. It needs an
+//     interface of its own beside [upstream.Source], and its place in ../upstream/sandbox/sandbox.go.
+//   - A retry for one more status: ../upstream/response_error.go says which answers are transient,
+//     ../upstream/transient.go which connections.
 package graph

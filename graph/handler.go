@@ -94,14 +94,14 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	} else {
 		server.Use(persisted.Automatic())
 	}
-	gate := admission.New(schema.Schema(), admission.Options{
+	guard := admission.New(schema.Schema(), admission.Options{
 		Limits:        cmp.Or(opts.Limits, admission.DefaultLimits()),
 		Introspection: !opts.HideSchema,
 		SubgraphSDL:   opts.SubgraphSDL,
 		MaxInflight:   opts.MaxInflight,
 	})
-	server.Use(gate)
-	server.SetQueryCache(gate)
+	server.Use(guard)
+	server.SetQueryCache(guard)
 	server.Use(representations{})
 	server.Use(singleRootField{})
 	server.Use(budget.Extension{Budget: bytes}) // as the last: see there
@@ -115,7 +115,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	server.AddTransport(transport.HTTP{
 		DisableGET: opts.DisableGET,
 		Responses:  responses,
-		Overloaded: gate.Overloaded,
+		Overloaded: guard.Overloaded,
 		Observe:    opts.ObserveOperation,
 		Panicked:   logPanic(logger),
 	})

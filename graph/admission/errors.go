@@ -20,7 +20,7 @@ const (
 	maxEntryMessages = 64 << 10
 )
 
-const failuresKey = "guard.failures"
+const failuresKey = "admission.failures"
 
 // stash hands over one failure, as gqlgen has it, and keeps all for the answer.
 func stash(ctx context.Context, failures gqlerror.List) *gqlerror.Error {
@@ -28,12 +28,9 @@ func stash(ctx context.Context, failures gqlerror.List) *gqlerror.Error {
 	return failures[0]
 }
 
-// InterceptResponse bounds the errors of an answer. The last one that is shown, entries'
-// aside, says how many are not.
-func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	response := g.limiter.execute(ctx, func(ctx context.Context) *graphql.Response {
-		return g.heavy.execute(ctx, next)
-	})
+// boundErrors bounds the errors of a response. The last one that is shown, entries' aside,
+// says how many are not.
+func boundErrors(ctx context.Context, response *graphql.Response) *graphql.Response {
 	if response == nil || len(response.Errors) == 0 {
 		return response
 	}

@@ -50,6 +50,7 @@ type Guard struct {
 var (
 	_ graphql.HandlerExtension          = (*Guard)(nil)
 	_ graphql.OperationParameterMutator = (*Guard)(nil)
+	_ graphql.OperationInterceptor      = (*Guard)(nil)
 	_ graphql.ResponseInterceptor       = (*Guard)(nil)
 	_ graphql.Cache[*ast.QueryDocument] = (*Guard)(nil)
 )
@@ -77,7 +78,7 @@ func (g *Guard) ExtensionName() string { return "Guard" }
 func (g *Guard) Validate(graphql.ExecutableSchema) error { return nil }
 
 // documentKey is where the text's document waits for the executor in the operation's stats.
-const documentKey = "guard.document"
+const documentKey = "admission.document"
 
 // MutateOperationParameters refuses what is not let through. It comes before the
 // executor parses, validates or coerces anything.
@@ -99,6 +100,46 @@ func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.R
 	}
 	graphql.GetOperationContext(ctx).Stats.SetExtension(documentKey, read)
 	return nil
+}
+
+// dispatchedKey is where an operation that is executed says so, once, in its stats: gqlgen
+// asks [Guard.InterceptResponse] for what was refused or has panicked as well.
+const dispatchedKey = "admission.dispatched"
+
+// InterceptOperation is called for operations that are executed, and no others.
+func (g *Guard) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	if isQuery(ctx) {
+		graphql.GetOperationContext(ctx).Stats.SetExtension(dispatchedKey, true)
+	}
+	return next(ctx)
+}
+
+// InterceptResponse has a query wait for its permit and its turn, and bounds the errors of
+// every response. An event of a subscription takes neither: it waits for long.
+func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	if !dispatched(ctx) {
+		return boundErrors(ctx, next(ctx))
+	}
+	return boundErrors(ctx, g.limiter.execute(ctx, func(ctx context.Context) *graphql.Response {
+		return g.heavy.execute(ctx, next)
+	}))
+}
+
+func dispatched(ctx context.Context) bool {
+	if !graphql.HasOperationContext(ctx) {
+		return false
+	}
+	stats := &graphql.GetOperationContext(ctx).Stats
+	is, _ := stats.GetExtension(dispatchedKey).(bool)
+	if is {
+		stats.SetExtension(dispatchedKey, false)
+	}
+	return is
+}
+
+func isQuery(ctx context.Context) bool {
+	operation := graphql.GetOperationContext(ctx).Operation
+	return operation != nil && operation.Operation == ast.Query
 }
 
 // Get gives the executor the document that MutateOperationParameters has read for

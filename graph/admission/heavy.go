@@ -18,7 +18,7 @@ const (
 )
 
 // heavyKey is where an operation's weight is in its stats, where it has one.
-const heavyKey = "guard.heavy"
+const heavyKey = "admission.heavy"
 
 // heavy bounds what operations that are executed take beyond what each may: the
 // executor starts a goroutine for each field at the top, and the processor is busy with
@@ -53,11 +53,8 @@ func (h heavy) execute(ctx context.Context, next graphql.ResponseHandler) *graph
 	return next(ctx)
 }
 
-// weightOf is 0 where no turn is taken: an event of a subscription waits for long.
+// weightOf is 0 where no turn is taken.
 func weightOf(ctx context.Context) int64 {
-	if !isQuery(ctx) {
-		return 0
-	}
 	weight, _ := graphql.GetOperationContext(ctx).Stats.GetExtension(heavyKey).(int64)
 	return weight
 }

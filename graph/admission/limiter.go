@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
 
 	"jobgraph/graph/budget"
 )
@@ -32,12 +31,8 @@ type limiter struct {
 
 func newLimiter(permits int) *limiter { return &limiter{permits: make(chan struct{}, permits)} }
 
-// execute holds a permit while the query is executed, or refuses it. An event of a
-// subscription takes none: it waits for long.
+// execute holds a permit while the query is executed, or refuses it.
 func (l *limiter) execute(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	if !isQuery(ctx) {
-		return next(ctx)
-	}
 	if !l.acquire(ctx) {
 		return budget.Overloaded("This server has too many operations under way. Try again in a moment.")
 	}
@@ -78,11 +73,3 @@ func (l *limiter) inVain() bool {
 }
 
 func (l *limiter) release() { <-l.permits }
-
-func isQuery(ctx context.Context) bool {
-	if !graphql.HasOperationContext(ctx) {
-		return false
-	}
-	operation := graphql.GetOperationContext(ctx).Operation
-	return operation != nil && operation.Operation == ast.Query
-}

@@ -139,7 +139,7 @@ func oversizeValue(given any) int {
 	return more
 }
 
-// addSat and times stop at the largest number instead of going round.
+// addSat and mulSat stop at the largest number instead of going round.
 func addSat(a, b int) int {
 	if a > math.MaxInt-b {
 		return math.MaxInt

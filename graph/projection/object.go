@@ -49,11 +49,15 @@ func (o object) compile(operation *graphql.OperationContext, set ast.SelectionSe
 		if len(s.members) > 0 {
 			m.key = "," + m.key
 		}
-		if selected.Name == "__typename" {
+		field, known := o.fields[selected.Name]
+		switch {
+		case selected.Name == "__typename":
 			m.text = `"` + o.name + `"`
-		} else if field := o.fields[selected.Name]; field.entries != nil {
+		case !known: // it would be written as another one
+			panic("projection: " + o.name + "." + selected.Name + " has no place in the table of its object")
+		case field.entries != nil:
 			m.n, m.entries = field.n, field.entries.compile(operation, selected.Selections)
-		} else {
+		default:
 			m.n = field.n
 		}
 		s.members = append(s.members, m)

@@ -10,7 +10,7 @@ import (
 	"jobgraph/graph/budget"
 )
 
-// An responder is under way to one request.
+// A responder answers one request.
 type responder struct {
 	w         http.ResponseWriter
 	r         *http.Request

@@ -145,7 +145,7 @@ func (c *Client) exchange(ctx context.Context, conn *conn, query string) (Respon
 	return response, callerError(ctx, err)
 }
 
-// callerError is the error as the caller is callerError of it: a connection says "i/o timeout"
+// callerError is the error for the caller: a connection says "i/o timeout"
 // where the call was ended.
 func callerError(ctx context.Context, err error) error {
 	switch {

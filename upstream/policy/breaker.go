@@ -82,7 +82,7 @@ type tokenCircuit struct {
 	logged  bool // the log was told that it is open
 }
 
-// Permit lets one call through; record takes it back.
+// Permit lets one call through; Record takes it back.
 type Permit struct {
 	token           *tokenCircuit
 	number          uint64

@@ -91,7 +91,7 @@ func (q *FairQueue) eligible(t *Tenant) bool {
 	return q.free > 0 && (t.held < q.few || t.held < maxShare*(q.free-q.reserve))
 }
 
-// Acquire waits for a slot, so long at most, which is given back by release. The error
+// Acquire waits for a slot, so long at most, which is given back by Release. The error
 // is ErrBusy or a context's.
 func (q *FairQueue) Acquire(ctx context.Context, token keyedhash.Sum, op *Operation, longest time.Duration) (*Tenant, error) {
 	q.mu.Lock()
