@@ -211,10 +211,11 @@ func TestOverload_CachedResponsesNeedNoPermit(t *testing.T) {
 	first := make(chan gqltest.Answer)
 	go func() { first <- gqltest.Do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
 	<-asked
-	mistaken := do(t, query(`{ job(ids: [["aa"]]) { __typename } }`)(p.URL))
-	assert.NotEqual(t, 503, mistaken.status, "what is not executed needs no permit: %s", mistaken.body)
-	mistaken = do(t, query(`query ($ids: [ID!]!) { job(ids: $ids) { __typename } }`)(p.URL))
-	assert.Equal(t, "BAD_USER_INPUT", mistaken.code(), "%s", mistaken.body)
+	for _, mistake := range []string{`{ job(ids: [["aa"]]) { __typename } }`, `query ($ids: [ID!]!) { job(ids: $ids) { __typename } }`} {
+		answer := gqltest.Do(t, query(mistake)(p.URL))
+		assert.NotEqual(t, 503, answer.Status, "what is not executed needs no permit: %s", answer.Body)
+		assert.NotEmpty(t, answer.Code())
+	}
 	for range 5 {
 		answer := gqltest.Do(t, query(`{ job(ids: ["cc"]) { ... on Job { id } } }`)(p.URL))
 		assert.Equal(t, 503, answer.Status)
