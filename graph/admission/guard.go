@@ -99,6 +99,9 @@ func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.R
 		return failures[0]
 	}
 	graphql.GetOperationContext(ctx).Stats.SetExtension(documentKey, read)
+	if read.stats.directives == 0 {
+		read.plans.Use(graphql.GetOperationContext(ctx))
+	}
 	return nil
 }
 

@@ -25,10 +25,10 @@ func List(ctx context.Context, results []upstream.Result) []upstream.Result {
 	if len(results) == 0 {
 		return results
 	}
-	itemOf := compile(ctx)
+	plan := planOf(ctx)
 	items := make([]item, len(results))
 	for i, result := range results {
-		items[i] = itemOf(result)
+		items[i] = plan.itemOf(result)
 	}
 	return []upstream.Result{&rendered{results[0], join(ctx, items)}}
 }
@@ -44,7 +44,7 @@ func Entities(ctx context.Context, entities []fedruntime.Entity) []fedruntime.En
 	if len(entities) == 0 {
 		return entities
 	}
-	ofJob := job.compile(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections)
+	ofJob := planOf(ctx).ofJob
 	items := make([]item, len(entities))
 	for i, entity := range entities {
 		if job, ok := entity.(*upstream.EncodedJob); ok && job != nil {
@@ -57,10 +57,10 @@ func Entities(ctx context.Context, entities []fedruntime.Entity) []fedruntime.En
 // Events gives for each result of a subscription the same, ready to be written as the
 // whole data of an event.
 func Events(ctx context.Context) func(upstream.Result) upstream.Result {
-	itemOf, hold := compile(ctx), budget.HoldFrom(ctx)
+	plan, hold := planOf(ctx), budget.HoldFrom(ctx)
 	key := `{"` + graphql.GetFieldContext(ctx).Field.Alias + `":`
 	return func(result upstream.Result) upstream.Result {
-		return &event{Result: result, hold: hold, key: key, item: itemOf(result)}
+		return &event{Result: result, hold: hold, key: key, item: plan.itemOf(result)}
 	}
 }
 
@@ -95,20 +95,4 @@ func (i item) append(to []byte) []byte {
 		return append(to, "null"...)
 	}
 	return i.selection.append(to, i.record)
-}
-
-// compile reads what the field selects of each member of the union.
-func compile(ctx context.Context) func(upstream.Result) item {
-	operation, set := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections
-	ofJob, ofError := job.compile(operation, set), apiError.compile(operation, set)
-	return func(result upstream.Result) item {
-		switch result := result.(type) {
-		case *upstream.EncodedJob:
-			return item{ofJob, result.Record}
-		case *upstream.Error:
-			return item{ofError, result.Encode()}
-		default:
-			panic("selected: neither a job nor an error")
-		}
-	}
 }

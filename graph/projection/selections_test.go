@@ -10,6 +10,7 @@ import (
 
 // selections makes random valid queries.
 type selections struct {
+	plain bool // without @skip and @include
 	*rand.Rand
 	schema    *ast.Schema
 	asked     map[string]bool // Type.field
@@ -31,9 +32,13 @@ func (s *selections) query() (string, map[string]any) {
 		`jobById(id: "full") ` + s.union("JobResult", "Job", "ApiError"),
 		"_entities(representations: $r) " + s.union("_Entity", "Job"),
 	}
-	text := "query ($ids: [ID!]!, $r: [_Any!]!, $yes: Boolean = true, $no: Boolean!) { " + strings.Join(fields, " ") +
-		" __typename @include(if: $yes) @skip(if: $no) }" + strings.Join(s.fragments, "")
-	return text, map[string]any{"ids": ids, "r": representations, "no": false}
+	variables := map[string]any{"ids": ids, "r": representations}
+	if s.plain {
+		return "query ($ids: [ID!]!, $r: [_Any!]!) { " + strings.Join(fields, " ") + " }" + strings.Join(s.fragments, ""), variables
+	}
+	variables["no"] = false
+	return "query ($ids: [ID!]!, $r: [_Any!]!, $yes: Boolean = true, $no: Boolean!) { " + strings.Join(fields, " ") +
+		" __typename @include(if: $yes) @skip(if: $no) }" + strings.Join(s.fragments, ""), variables
 }
 
 // union selects of one or several of a union's members, in one or several places.
@@ -84,5 +89,8 @@ func (s *selections) object(name string) string {
 }
 
 func (s *selections) condition() string {
+	if s.plain {
+		return ""
+	}
 	return []string{"", "", "", " @include(if: $yes)", " @include(if: $no)", " @skip(if: $no)", " @skip(if: $yes)"}[s.IntN(7)]
 }
