@@ -157,11 +157,11 @@ func TestBudget_NoRoomForACachedResponse(t *testing.T) {
 	client, err := upstream.New(serveHandler(t, sandbox.New(sandbox.Options{})), upstream.Options{})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	kept := store.New(client, store.Options{ActiveTTL: time.Hour, SettledTTL: time.Hour})
-	t.Cleanup(kept.Close)
+	cache := store.New(client, store.Options{ActiveTTL: time.Hour, SettledTTL: time.Hour})
+	t.Cleanup(cache.Close)
 	bytes := budget.New(10_000, 2_000)
 	var hows []string
-	server := serveHandler(t, graph.NewHandler(kept, graph.Options{DefaultToken: sandbox.Token, Budget: bytes, CacheResponses: true,
+	server := serveHandler(t, graph.NewHandler(cache, graph.Options{DefaultToken: sandbox.Token, Budget: bytes, CacheResponses: true,
 		ObserveShared: func(how string) { hows = append(hows, how) }}))
 	ask := func() string {
 		response, err := http.Post(server+"/graphql", "application/json", strings.NewReader(`{"query": "{ jobById(id: \"`+sandbox.DocumentedJobID+`\") { ... on Job { name } } }"}`))

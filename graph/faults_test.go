@@ -22,7 +22,7 @@ const badID = "bad"
 var (
 	fiveGood = []string{"a1", "a2", "a3", "a4", "a5"}
 	oneBad   = []string{"a1", "a2", badID, "a3", "a4", "a5"}
-	patience = upstream.Options{Timeout: 6 * time.Second, AttemptTimeout: 2 * time.Second}
+	timeouts = upstream.Options{Timeout: 6 * time.Second, AttemptTimeout: 2 * time.Second}
 )
 
 // TestFaults_Matrix has one job fail among five good ones, in every way.
@@ -52,7 +52,7 @@ func oneBadJob(t *testing.T, fault *faults.Fault) {
 	})
 	require.NoError(t, err)
 	defer server.Close()
-	client := newClient(t, server.URL(), patience)
+	client := newClient(t, server.URL(), timeouts)
 	endpoint := newEndpoint(t, client)
 
 	allServed(t, endpoint.jobs(t, append(slices.Clone(fiveGood), "a6")...)) // now there are six connections to reuse
@@ -117,7 +117,7 @@ func TestFaults_Unreachable(t *testing.T) {
 		"TLS to a plain server": strings.Replace(good.URL(), "http:", "https:", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			source := byID{newClient(t, good.URL(), patience), newClient(t, url, patience)}
+			source := byID{newClient(t, good.URL(), timeouts), newClient(t, url, timeouts)}
 			expect(t, "UPSTREAM_UNAVAILABLE", newEndpoint(t, source).jobs(t, oneBad...))
 		})
 	}
@@ -133,7 +133,7 @@ func TestFaults_References(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer server.Close()
-	endpoint := newEndpoint(t, newClient(t, server.URL(), patience))
+	endpoint := newEndpoint(t, newClient(t, server.URL(), timeouts))
 	var data struct {
 		Entities []*result `json:"_entities"`
 	}

@@ -36,13 +36,13 @@ func TestGoAway(t *testing.T) {
 			}))
 			server.EnableHTTP2 = true
 			server.Config.ErrorLog = quiet
-			leaving := &leavingListener{Listener: server.Listener, server: server}
-			leaving.left.Store(test.times)
-			server.Listener = leaving
+			closing := &closingListener{Listener: server.Listener, server: server}
+			closing.left.Store(test.times)
+			server.Listener = closing
 			server.StartTLS()
-			t.Cleanup(leaving.ended.Wait)
+			t.Cleanup(closing.ended.Wait)
 			t.Cleanup(server.Close)
-			opts := patience
+			opts := timeouts
 			opts.RootCAs = x509.NewCertPool()
 			opts.RootCAs.AddCert(server.Certificate())
 			results := newEndpoint(t, newClient(t, server.URL, opts)).jobs(t, oneBad...)
@@ -56,16 +56,16 @@ func TestGoAway(t *testing.T) {
 	}
 }
 
-// leavingListener answers its first requests with GOAWAY. Connections that carry
+// closingListener answers its first requests with GOAWAY. Connections that carry
 // none, such as those that find out about HTTP/2, do not count.
-type leavingListener struct {
+type closingListener struct {
 	net.Listener
 	server *httptest.Server
 	left   atomic.Int32
 	ended  sync.WaitGroup
 }
 
-func (l *leavingListener) Accept() (net.Conn, error) {
+func (l *closingListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil || l.left.Load() <= 0 {
@@ -77,7 +77,7 @@ func (l *leavingListener) Accept() (net.Conn, error) {
 }
 
 // goAway reads HTTP/2 until a request comes and says that none was taken.
-func (l *leavingListener) goAway(conn net.Conn) {
+func (l *closingListener) goAway(conn net.Conn) {
 	defer conn.Close()
 	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
 	if _, err := io.ReadFull(conn, preface); err != nil {

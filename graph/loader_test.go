@@ -29,7 +29,7 @@ func TestLoader_ACancelledOperationStopsItsCalls(t *testing.T) {
 	source := blocking{make(chan string, 3), make(chan string, 3)}
 	server := httptest.NewServer(graph.NewHandler(source, graph.Options{DefaultToken: "aa"}))
 	defer server.Close()
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader(`{"query": "{ job(ids: [\"a\", \"b\", \"c\"]) { __typename } }"}`))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
@@ -37,7 +37,7 @@ func TestLoader_ACancelledOperationStopsItsCalls(t *testing.T) {
 		for range 3 {
 			<-source.started
 		}
-		leave()
+		cancel()
 	}()
 	_, err = server.Client().Do(request)
 	require.ErrorIs(t, err, context.Canceled)

@@ -171,11 +171,11 @@ func TestPolicies_CancellationNeverOpensTheBreaker(t *testing.T) {
 	seen := newCounts()
 	c, server := client(t, faults.Hang(), upstream.Options{Timeout: time.Hour, Observer: seen})
 	for i := range 10 {
-		ctx, leave := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() { _, err := c.Job(ctx, upstream.NewRequest(token, "a")); left <- err }()
 		eventually(t, func() bool { return server.Requests() == i+1 }, "the request")
-		leave()
+		cancel()
 		assert.ErrorIs(t, <-left, context.Canceled)
 	}
 	eventually(t, func() bool { return seen.outcome("CANCELLED") == 10 }, "the calls' outcomes")

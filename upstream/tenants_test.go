@@ -93,8 +93,8 @@ func TestTenants_BusyComesWhileThereIsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := played(t, takes(time.Hour, aJob, nil), Options{Concurrency: 1})
 		defer c.Close()
-		ctx, leave := context.WithCancel(t.Context())
-		defer leave()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		go func() { _, _ = c.Job(ctx, NewRequest(canary, "aa")) }()
 		synctest.Wait()
 		began := time.Now()
@@ -118,8 +118,8 @@ func TestTenants_HangingCallsOfOneTokenHoldUpNobodyElse(t *testing.T) {
 			return answer(ctx, deadline, query)
 		}, Options{Timeout: time.Minute})
 		defer c.Close()
-		ctx, leave := context.WithCancel(t.Context())
-		defer leave()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		for i := range 2000 {
 			go func() { _, _ = c.Job(ctx, NewRequest(canary, fmt.Sprintf("a%x", i))) }()
 		}
@@ -178,11 +178,11 @@ func TestTenants_ACancelledCallIsNoFailure(t *testing.T) {
 		}, Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Observer: seen, Concurrency: 8})
 		defer c.Close()
 		for range 1000 {
-			ctx, leave := context.WithTimeout(t.Context(), time.Duration(random.IntN(int(time.Millisecond))))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(int(time.Millisecond))))
 			_, err := c.Job(ctx, NewRequest(canary, fmt.Sprintf("%x", random.IntN(20))))
 			var failed *Error
 			assert.False(t, errors.As(err, &failed), "%v: %v", err, errors.Unwrap(err))
-			leave()
+			cancel()
 		}
 		synctest.Wait()
 		assert.Equal(t, map[string]int{"CANCELLED": 1000}, seen.n)

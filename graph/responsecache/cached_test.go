@@ -38,17 +38,17 @@ func TestResponseCache_AnAnswerIsCachedUntilItsFirstJobExpires(t *testing.T) {
 	assert.Equal(t, both, w.ask(t, jobs("aa", "bb")))
 	w.now.advance(399 * time.Millisecond)
 	assert.Equal(t, both, w.ask(t, jobs("aa", "bb")))
-	assert.Equal(t, repeated(responsecache.Cached, 2), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 2), w.shares())
 	assert.EqualValues(t, 4, w.answers.Load(), "each answer is counted")
 
 	w.now.advance(2 * time.Millisecond)
 	changed := w.ask(t, jobs("aa", "bb"))
 	assert.Contains(t, changed, `"name":"3"`, "aa is asked again")
 	assert.Contains(t, changed, `"name":"2"`, "bb is kept still")
-	assert.Empty(t, w.given())
+	assert.Empty(t, w.shares())
 	assert.Equal(t, []string{"aa", "bb", "aa"}, w.calls())
 	assert.Equal(t, changed, w.ask(t, jobs("aa", "bb")))
-	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.shares())
 }
 
 func TestResponseCache_ASettledJobsAnswerIsCachedAsLongAsTheJob(t *testing.T) {
@@ -62,7 +62,7 @@ func TestResponseCache_ASettledJobsAnswerIsCachedAsLongAsTheJob(t *testing.T) {
 	w.now.advance(2 * time.Millisecond)
 	w.ask(t, jobs("aa"))
 	assert.Len(t, w.calls(), 2)
-	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.shares())
 }
 
 // Whatever makes the cache know a job better ends the answers made of it.
@@ -89,12 +89,12 @@ func TestResponseCache_AnAnswerIsGoneAsSoonAsOneOfItsJobsIsRefreshed(t *testing.
 			w := newWorld(t, versions())
 			before := w.ask(t, jobs("aa", "bb"))
 			require.Equal(t, before, w.ask(t, jobs("aa", "bb")))
-			require.Equal(t, repeated(responsecache.Cached, 1), w.given())
+			require.Equal(t, repeated(responsecache.Cached, 1), w.shares())
 			refresh(t, w)
 			calls := len(w.calls())
 			after := w.ask(t, jobs("aa", "bb"))
 			assert.NotEqual(t, before, after)
-			assert.Empty(t, w.given())
+			assert.Empty(t, w.shares())
 			assert.Len(t, w.calls(), calls, "what was refreshed is in the cache")
 		})
 	}
@@ -102,8 +102,8 @@ func TestResponseCache_AnAnswerIsGoneAsSoonAsOneOfItsJobsIsRefreshed(t *testing.
 
 // watch returns after a subscription's first look.
 func (w *world) watch(t *testing.T, id string) {
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	r := w.request(t, operation{token: oneToken, query: `subscription ($ids: [ID!]!) { jobUpdated(ids: $ids) { ... on Job { name } } }`,
 		variables: map[string]any{"ids": []string{id}}})
 	r.Header.Set("Accept", "text/event-stream")
@@ -154,7 +154,7 @@ func TestResponseCache_WhatIsNeverCached(t *testing.T) {
 			for range 3 {
 				require.NotEmpty(t, gqltest.Do(t, w.request(t, c.o)).Body)
 			}
-			assert.Empty(t, w.given())
+			assert.Empty(t, w.shares())
 		})
 	}
 }
@@ -175,18 +175,18 @@ func TestResponseCache_ARefusedTokenIsGivenNoCachedResponse(t *testing.T) {
 		w.ask(t, jobs("aa"))
 		w.ask(t, others)
 	}
-	require.Equal(t, repeated(responsecache.Cached, 2), w.given())
+	require.Equal(t, repeated(responsecache.Cached, 2), w.shares())
 	refuse.Store(true)
 	assert.Contains(t, w.ask(t, jobs("bb")), "BAD_API_TOKEN")
 	assert.Contains(t, w.ask(t, jobs("aa")), "BAD_API_TOKEN")
-	assert.Empty(t, w.given())
+	assert.Empty(t, w.shares())
 	assert.Contains(t, w.ask(t, others), twoToken)
-	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.shares())
 	refuse.Store(false)
 	for range 2 {
 		assert.Contains(t, w.ask(t, jobs("aa")), oneToken)
 	}
-	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.shares())
 }
 
 // A refusal is answered before anything is executed: it is nobody else's.
@@ -196,7 +196,7 @@ func TestResponseCache_ARefusalIsNotShared(t *testing.T) {
 		assert.Contains(t, w.ask(t, operation{token: oneToken, query: names, variables: variables}), `"errors"`)
 	}
 	assert.Contains(t, w.ask(t, jobs("aa")), oneToken)
-	assert.Empty(t, w.given())
+	assert.Empty(t, w.shares())
 }
 
 func TestResponseCache_AJobThatIsNotFoundIsCachedForASecond(t *testing.T) {
@@ -206,10 +206,10 @@ func TestResponseCache_AJobThatIsNotFoundIsCachedForASecond(t *testing.T) {
 	for _, o := range []operation{jobs("aa"), reference("bb")} {
 		first := w.ask(t, o)
 		assert.Equal(t, first, w.ask(t, o))
-		assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+		assert.Equal(t, repeated(responsecache.Cached, 1), w.shares())
 		w.now.advance(time.Second)
 		w.ask(t, o)
-		assert.Empty(t, w.given())
+		assert.Empty(t, w.shares())
 	}
 }
 
@@ -218,7 +218,7 @@ func TestResponseCache_ReferencesAreCached(t *testing.T) {
 	first := w.ask(t, reference("aa"))
 	assert.Contains(t, first, oneToken)
 	assert.Equal(t, first, w.ask(t, reference("aa")))
-	assert.Equal(t, repeated(responsecache.Cached, 1), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 1), w.shares())
 }
 
 func TestResponseCache_ResponsesOfTwoTokensNeverMeet(t *testing.T) {
@@ -233,7 +233,7 @@ func TestResponseCache_ResponsesOfTwoTokensNeverMeet(t *testing.T) {
 		}
 	}
 	assert.Len(t, w.calls(), 2)
-	assert.Equal(t, repeated(responsecache.Cached, 4), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 4), w.shares())
 }
 
 func TestResponseCache_WithoutTheFlagNothingIsCached(t *testing.T) {
@@ -241,7 +241,7 @@ func TestResponseCache_WithoutTheFlagNothingIsCached(t *testing.T) {
 	for range 3 {
 		w.ask(t, jobs("aa"))
 	}
-	assert.Empty(t, w.given())
+	assert.Empty(t, w.shares())
 	assert.Len(t, w.calls(), 1)
 }
 
@@ -271,5 +271,5 @@ func TestResponseCache_TheSameTextByPostByGetAndByItsHash(t *testing.T) {
 		assert.Equal(t, body, answer.Body)
 		assert.Equal(t, header, answer.Header)
 	}
-	assert.Equal(t, repeated(responsecache.Cached, 4), w.given())
+	assert.Equal(t, repeated(responsecache.Cached, 4), w.shares())
 }

@@ -42,14 +42,14 @@ func (g *gate) answer(r *http.Request, token, id string) (int, string) {
 // client is one caller's request under way.
 type client struct {
 	gqltest.Answer
-	leave context.CancelFunc
-	done  chan struct{}
-	err   error
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
 }
 
 func (w *world) begin(t *testing.T, o operation) *client {
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &client{leave: cancel, done: make(chan struct{})}
+	c := &client{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
 		defer cancel()
@@ -91,7 +91,7 @@ func TestResponseCache_EqualOperationsAtOnceAreExecutedOnce(t *testing.T) {
 				assert.Equal(t, first, c.answer(t))
 			}
 			assert.ElementsMatch(t, []string{"aa", "bb"}, w.calls())
-			assert.Equal(t, repeated(responsecache.InFlight, 4), w.given())
+			assert.Equal(t, repeated(responsecache.InFlight, 4), w.shares())
 			assert.EqualValues(t, 5, w.answers.Load(), "each answer is counted")
 		})
 	}
@@ -106,9 +106,9 @@ func TestResponseCache_TheFirstCallersCancellationHarmsNobody(t *testing.T) {
 	w.untilWaiting(t, 2)
 	third := w.begin(t, jobs("aa"))
 	w.untilWaiting(t, 3)
-	first.leave()
+	first.cancel()
 	<-first.done
-	third.leave()
+	third.cancel()
 	<-third.done
 	// One that comes after the first has left joins as well.
 	fourth := w.begin(t, jobs("aa"))
@@ -130,7 +130,7 @@ func TestResponseCache_TheLastCallersCancellationEndsTheExecution(t *testing.T) 
 		w.untilWaiting(t, int64(i+1))
 	}
 	for _, c := range clients {
-		c.leave()
+		c.cancel()
 		<-c.done
 	}
 	<-g.left // the call was given up
@@ -171,15 +171,15 @@ func TestResponseCache_WhatIsNotEqualIsNotShared(t *testing.T) {
 			assert.NotContains(t, body, other(o.token))
 		}
 	}
-	assert.Empty(t, w.given())
-	kept := operations[:len(operations)-1] // the fresh one is not
+	assert.Empty(t, w.shares())
+	shared := operations[:len(operations)-1] // the fresh one is not
 	for range 2 {
-		w.given()
-		for i, o := range kept {
+		w.shares()
+		for i, o := range shared {
 			assert.Equal(t, clients[i].Body, w.ask(t, o))
 		}
 	}
-	assert.Equal(t, repeated(responsecache.Cached, len(kept)), w.given(), "each is kept by itself")
+	assert.Equal(t, repeated(responsecache.Cached, len(shared)), w.shares(), "each is shared by itself")
 }
 
 func other(token string) string {
@@ -209,7 +209,7 @@ func TestResponseCache_AThousandAtOnce(t *testing.T) {
 			}
 			assert.Equal(t, 2, strings.Count(clients[0].Body, oneToken))
 			assert.ElementsMatch(t, []string{"aa", "bb"}, w.calls())
-			assert.Equal(t, repeated(responsecache.InFlight, callers-1), w.given())
+			assert.Equal(t, repeated(responsecache.InFlight, callers-1), w.shares())
 		})
 	}
 }

@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience = 20 * time.Second
+	timeout  = 20 * time.Second
 	oneToken = "aaaaaaaa0000c0ffee11"
 	twoToken = "bbbbbbbb0000facade22"
 )
@@ -125,7 +125,7 @@ func (c *noticed) Done() <-chan struct{} {
 // untilWaiting returns when so many operations in all have begun or joined an execution.
 func (w *world) untilWaiting(t *testing.T, n int64) {
 	t.Helper()
-	require.Eventually(t, func() bool { return w.waiting.Load() >= n }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return w.waiting.Load() >= n }, timeout, time.Millisecond)
 }
 
 func (w *world) calls() []string {
@@ -135,12 +135,12 @@ func (w *world) calls() []string {
 }
 
 // given is how answers were given without an execution since it was last asked.
-func (w *world) given() []string {
+func (w *world) shares() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	given := w.shared
+	shares := w.shared
 	w.shared = nil
-	return given
+	return shares
 }
 
 // operation is one POST.

@@ -35,7 +35,7 @@ func TestProperty_Properties(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	require.Eventually(t, func() bool { return f.oracle.Open() == 0 }, patience, time.Millisecond, "calls that nobody waits for go on")
+	require.Eventually(t, func() bool { return f.oracle.Open() == 0 }, timeout, time.Millisecond, "calls that nobody waits for go on")
 	for _, how := range []string{"in_flight", "kept"} {
 		assert.NotZero(t, f.shared[how], how)
 	}
@@ -79,10 +79,10 @@ func (f *facade) askAtRandom(t *testing.T, random *rand.Rand) {
 	ids := lists[random.IntN(len(lists))]
 	o := operation{token: []string{"aa11", "bb22"}[random.IntN(2)], query: looks,
 		variables: map[string]any{"ids": ids}, fresh: random.IntN(8) == 0}
-	ctx, leave := context.WithCancel(context.Background())
-	defer leave()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	if random.IntN(4) == 0 {
-		defer time.AfterFunc(time.Duration(random.IntN(2500))*time.Microsecond, leave).Stop()
+		defer time.AfterFunc(time.Duration(random.IntN(2500))*time.Microsecond, cancel).Stop()
 	}
 	f.check(t, ctx, o, ids)
 	if random.IntN(12) == 0 {
@@ -120,8 +120,8 @@ func (f *facade) everybodyLeaves(t *testing.T) {
 	f.clock.Advance(2 * time.Minute)
 	f.oracle.Hang(true)
 	defer f.oracle.Hang(false)
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var callers sync.WaitGroup
 	for _, ids := range append(lists, lists...) {
 		callers.Go(func() {
@@ -129,23 +129,23 @@ func (f *facade) everybodyLeaves(t *testing.T) {
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 	}
-	require.Eventually(t, func() bool { return f.oracle.Open() == 4 }, patience, time.Millisecond, "one call a job")
-	leave()
+	require.Eventually(t, func() bool { return f.oracle.Open() == 4 }, timeout, time.Millisecond, "one call a job")
+	cancel()
 	callers.Wait()
-	require.Eventually(t, func() bool { return f.oracle.Open() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return f.oracle.Open() == 0 }, timeout, time.Millisecond)
 }
 
 // nothingIsLeftBehind asks everything once more: an execution that had been left in the
 // way would be waited for.
 func (f *facade) nothingIsLeftBehind(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	for _, token := range []string{"aa11", "bb22"} {
 		for _, ids := range lists {
 			f.clock.Advance(2 * time.Minute)
-			before := f.oracle.Looks()
+			before := f.oracle.Observations()
 			f.check(t, ctx, operation{token: token, query: looks, variables: map[string]any{"ids": ids}}, ids)
-			assert.Greater(t, f.oracle.Looks(), before, "the job API is asked")
+			assert.Greater(t, f.oracle.Observations(), before, "the job API is asked")
 		}
 	}
 	assert.NoError(t, ctx.Err())

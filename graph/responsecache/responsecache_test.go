@@ -53,7 +53,7 @@ func TestResponsecache_APanicIsEverybodys(t *testing.T) {
 
 func TestResponsecache_CallerWhoHasLeftGetsNothing(t *testing.T) {
 	c := New(Options{Caller: nobody})
-	first, leave := context.WithCancel(t.Context())
+	first, cancelFirst := context.WithCancel(t.Context())
 	executing, ended := make(chan struct{}), make(chan *graphql.Response)
 	go func() {
 		ended <- dispatch(c, first, func(ctx context.Context) *graphql.Response {
@@ -67,7 +67,7 @@ func TestResponsecache_CallerWhoHasLeftGetsNothing(t *testing.T) {
 	cancel()
 	assert.Nil(t, dispatch(c, left, nil))
 	assert.Equal(t, 1, c.calls.Callers())
-	leave()
+	cancelFirst()
 	<-ended
 	assert.Zero(t, c.calls.Len())
 }

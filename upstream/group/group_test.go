@@ -55,10 +55,10 @@ func TestGroup_Properties(t *testing.T) {
 
 func (x *executions) ask(random *rand.Rand) {
 	key := []string{"a", "b", "c"}[random.IntN(3)]
-	ctx, leave := context.WithCancel(context.Background())
-	defer leave()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	if random.IntN(2) == 0 {
-		defer time.AfterFunc(time.Duration(random.IntN(300))*time.Microsecond, leave).Stop()
+		defer time.AfterFunc(time.Duration(random.IntN(300))*time.Microsecond, cancel).Stop()
 	}
 	took := time.Duration(random.IntN(300)) * time.Microsecond
 	c, leads := x.group.Join(ctx, key, func(c *group.Call[string]) bool {
@@ -131,9 +131,9 @@ func TestGroup_LastCallerOutCancels(t *testing.T) {
 
 func TestGroup_CallOutlivesItsFirstCallersContext(t *testing.T) {
 	var g group.Group[int, int]
-	ctx, leave := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	c, _ := g.Join(ctx, 1, nil)
-	leave()
+	cancel()
 	assert.NoError(t, c.Context().Err())
 	assert.Equal(t, "value", c.Context().Value(key{}))
 	g.Complete(1, c, 0)

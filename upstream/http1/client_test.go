@@ -275,13 +275,13 @@ func TestClient_ADeadlineEndsTheCall(t *testing.T) {
 func TestClient_CancellationEndsTheCall(t *testing.T) {
 	for name, begin := range map[string]string{"no answer": "", "in the head": "HTTP/1.1 2", "in the body": ok[:len(ok)-1]} {
 		t.Run(name, func(t *testing.T) {
-			ctx, leave := context.WithCancel(t.Context())
+			ctx, cancel := context.WithCancel(t.Context())
 			s := serve(t, func(c net.Conn, request int) bool {
 				if request == 1 {
 					return always(ok, true)(c, request)
 				}
 				_, _ = c.Write([]byte(begin))
-				leave()
+				cancel()
 				return true
 			})
 			c := client(t, s.url, Options{})
@@ -298,8 +298,8 @@ func TestClient_CancellationEndsTheCall(t *testing.T) {
 
 func TestClient_NothingIsAskedAfterTheEnd(t *testing.T) {
 	s := serve(t, always(ok, true))
-	ctx, leave := context.WithCancel(t.Context())
-	leave()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
 	c := client(t, s.url, Options{})
 	_, err := c.Get(ctx, soon(), "")
 	assert.Equal(t, context.Canceled, err)

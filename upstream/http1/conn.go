@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// patience bounds a dial, and a TLS handshake.
-const patience = 5 * time.Second
+// dialTimeout bounds a dial, and a TLS handshake.
+const dialTimeout = 5 * time.Second
 
 // conn is one connection to the server.
 type conn struct {
@@ -26,7 +26,7 @@ type conn struct {
 
 // dial returns a connection, its deadline set.
 func (c *Client) dial(ctx context.Context, deadline time.Time) (*conn, error) {
-	dialer := net.Dialer{Timeout: patience, Deadline: deadline}
+	dialer := net.Dialer{Timeout: dialTimeout, Deadline: deadline}
 	socket, err := dialer.DialContext(ctx, "tcp", c.address)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (c *Client) secured(ctx context.Context, socket net.Conn, deadline time.Tim
 	}
 	made := &conn{Conn: socket, peeker: newPeeker(raw)}
 	if c.tls != nil {
-		if end := time.Now().Add(patience); end.Before(deadline) {
+		if end := time.Now().Add(dialTimeout); end.Before(deadline) {
 			deadline = end
 		}
 		ctx, cancel := context.WithDeadline(ctx, deadline)

@@ -59,10 +59,10 @@ func (p *pool) expire() {
 		p.idle[old].Close()
 		old++
 	}
-	kept := copy(p.idle, p.idle[old:])
-	clear(p.idle[kept:])
-	p.idle = p.idle[:kept]
-	if kept == 0 {
+	fresh := copy(p.idle, p.idle[old:])
+	clear(p.idle[fresh:])
+	p.idle = p.idle[:fresh]
+	if fresh == 0 {
 		p.timer = nil
 		return
 	}

@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// maxKept bounds the memory of a state that is used again, in bytes.
-const maxKept = 64 << 10
+// maxPooled bounds the memory of a state that is used again, in bytes.
+const maxPooled = 64 << 10
 
 // Sum is the HMAC-SHA256 of some texts under a Hasher's secret.
 type Sum [sha256.Size]byte
@@ -49,7 +49,7 @@ func (h *Hasher) Sum(texts ...string) Sum {
 	s.mac.Sum(s.sum[:0])
 	sum := s.sum
 	clear(s.texts) // no token outlives its request here
-	if cap(s.texts) <= maxKept {
+	if cap(s.texts) <= maxPooled {
 		h.states.Put(s)
 	}
 	return sum

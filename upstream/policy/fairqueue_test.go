@@ -110,18 +110,18 @@ func (u *queueUnderTest) release(leaving ...*asker) {
 
 // nobodyStarves: each other token that waits was given one slot at most before.
 func (u *queueUnderTest) nobodyStarves(before []*asker) {
-	given := map[int]bool{}
+	granted := map[int]bool{}
 	for _, a := range before {
 		if a.done && a.err == nil {
-			given[a.token] = true
+			granted[a.token] = true
 		}
 	}
 	for _, a := range before {
-		if a.done || given[a.token] || u.held(a.token) > 0 {
+		if a.done || granted[a.token] || u.held(a.token) > 0 {
 			a.overtook = 0
 			continue
 		}
-		a.overtook += len(given)
+		a.overtook += len(granted)
 		assert.LessOrEqual(u.t, a.overtook, 12, "a token that holds nothing starves")
 	}
 }

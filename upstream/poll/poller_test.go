@@ -251,7 +251,7 @@ func TestPoller_ThousandSubscribersCostOnePoller(t *testing.T) {
 		src := &source{}
 		src.set(jobID, job(upstream.StatusPending))
 		poller := poll.New(src, poll.Options{MaxInterval: 2 * time.Second})
-		ctx, leave := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		all := make([]<-chan upstream.Result, subscribers)
 		for i := range all {
 			all[i], _ = poller.Watch(ctx, token, []string{jobID})
@@ -268,7 +268,7 @@ func TestPoller_ThousandSubscribersCostOnePoller(t *testing.T) {
 			require.Equal(t, "REVIEWING", waiting(states))
 		}
 
-		leave()
+		cancel()
 		synctest.Wait()
 		polls := len(src.seen())
 		time.Sleep(time.Hour)
@@ -451,7 +451,7 @@ func TestPoller_TooManyJobs(t *testing.T) {
 		src.set("01", job(upstream.StatusPending))
 		src.set("02", job(upstream.StatusPending))
 		poller := poll.New(src, poll.Options{MaxJobs: 1})
-		ctx, leave := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		_, err := poller.Watch(ctx, token, []string{"01", "02"})
 		assert.True(t, errors.Is(err, poll.ErrTooMany))
 		assert.Zero(t, poller.Jobs(), "all or none")
@@ -460,7 +460,7 @@ func TestPoller_TooManyJobs(t *testing.T) {
 		assert.NoError(t, err)
 		_, err = poller.Watch(ctx, token, []string{"01"})
 		assert.NoError(t, err, "a job that is watched already costs nothing")
-		leave()
+		cancel()
 		synctest.Wait()
 		_, err = poller.Watch(t.Context(), token, []string{"02"})
 		assert.NoError(t, err)

@@ -49,13 +49,13 @@ func TestStore_CancellationHarmsNobody(t *testing.T) {
 	gate := faults.NewGate()
 	var coalesced atomic.Int32
 	s, server := overFaults(t, gate.Fault(), Options{ObserveCoalesced: func() { coalesced.Add(1) }})
-	first, leave := context.WithCancel(t.Context())
+	first, cancel := context.WithCancel(t.Context())
 	left, served := make(chan error), make(chan error)
 	go func() { _, err := s.Job(first, upstream.NewRequest(testToken, "a")); left <- err }()
 	eventually(t, func() bool { return server.Requests() == 1 }, "the first caller's request")
 	go func() { _, err := s.Job(t.Context(), upstream.NewRequest(testToken, "a")); served <- err }()
 	eventually(t, func() bool { return s.waiting("a") == 2 }, "the second caller")
-	leave()
+	cancel()
 	assert.ErrorIs(t, <-left, context.Canceled)
 	gate.Open()
 	assert.NoError(t, <-served)
@@ -65,7 +65,7 @@ func TestStore_CancellationHarmsNobody(t *testing.T) {
 
 func TestStore_LastCallersCancellationStopsTheCall(t *testing.T) {
 	s, server := overFaults(t, faults.Hang(), Options{})
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	for range 3 {
 		callers.Go(func() {
@@ -74,7 +74,7 @@ func TestStore_LastCallersCancellationStopsTheCall(t *testing.T) {
 		})
 	}
 	eventually(t, func() bool { return server.Requests() == 1 && s.waiting("a") == 3 }, "all callers")
-	leave()
+	cancel()
 	callers.Wait()
 	eventually(t, func() bool { return server.Open() == 0 }, "the upstream call goes on")
 }

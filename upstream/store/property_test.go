@@ -61,10 +61,10 @@ type caller struct {
 
 func (c caller) ask(t *testing.T) {
 	token, id := []string{"aa11", "bb22", "cc33"}[c.random.IntN(3)], []string{"1", "2", "3", "4"}[c.random.IntN(4)]
-	ctx, leave := context.WithCancel(context.Background())
-	defer leave()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	if c.random.IntN(4) == 0 {
-		defer time.AfterFunc(time.Duration(c.random.IntN(1500))*time.Microsecond, leave).Stop()
+		defer time.AfterFunc(time.Duration(c.random.IntN(1500))*time.Microsecond, cancel).Stop()
 	}
 	fresh := c.random.IntN(6) == 0
 	request := upstream.NewRequest(token, id)
@@ -92,8 +92,8 @@ func (c caller) ask(t *testing.T) {
 func everybodyLeaves(t *testing.T, s *Store, oracle *storetest.Oracle, now *storetest.Clock) {
 	oracle.Hang(true)
 	now.Advance(2 * time.Minute)
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var callers sync.WaitGroup
 	for _, id := range []string{"1", "2", "3", "4", "1", "2", "1"} {
 		callers.Go(func() {
@@ -102,7 +102,7 @@ func everybodyLeaves(t *testing.T, s *Store, oracle *storetest.Oracle, now *stor
 		})
 	}
 	require.Eventually(t, func() bool { return oracle.Open() == 4 }, 10*time.Second, time.Millisecond)
-	leave()
+	cancel()
 	callers.Wait()
 	require.Eventually(t, func() bool { return oracle.Open() == 0 }, 10*time.Second, time.Millisecond)
 }

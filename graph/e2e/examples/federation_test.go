@@ -199,7 +199,7 @@ func ask(t *testing.T, address, token, request string) projectsAnswer {
 // post sends a query as a gateway's caller with a token.
 func post(t *testing.T, address, token, request string, headers ...string) *http.Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), nodeTimeout)
 	t.Cleanup(cancel)
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(request))
 	require.NoError(t, err)

@@ -19,8 +19,8 @@ import (
 	"jobgraph/graph/e2e/program"
 )
 
-// patience bounds each wait; what is waited for usually takes less than 5 seconds.
-const patience = time.Minute
+// nodeTimeout bounds each wait; what is waited for usually takes less than 5 seconds.
+const nodeTimeout = time.Minute
 
 // needsNode skips where Node or the examples' packages are missing.
 func needsNode(t *testing.T) {
@@ -84,7 +84,7 @@ func start(t *testing.T, ready, name string, args ...string) string {
 	case url := <-found:
 		require.NotEmpty(t, url, "%s %v ended: %q", name, args, said)
 		return url
-	case <-time.After(patience):
+	case <-time.After(nodeTimeout):
 		require.FailNow(t, "not ready in time", "%s %v", name, args)
 		return ""
 	}

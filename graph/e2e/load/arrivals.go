@@ -106,8 +106,8 @@ type asker struct {
 	conn *connection
 }
 
-// patience bounds one exchange: far more than it needs.
-const patience = 30 * time.Second
+// exchangeTimeout bounds one exchange: far more than it needs.
+const exchangeTimeout = 30 * time.Second
 
 func (a *asker) ask(at time.Time) {
 	e := a.mix.next()
@@ -151,7 +151,7 @@ func (a *asker) send(body []byte) (reply, error) {
 		}
 		a.conn = conn
 	}
-	if err := a.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := a.conn.SetDeadline(time.Now().Add(exchangeTimeout)); err != nil {
 		return reply{}, err
 	}
 	return a.conn.ask(body)

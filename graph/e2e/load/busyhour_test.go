@@ -80,7 +80,7 @@ func TestBusyMoment(t *testing.T) {
 	assert.NotZero(t, calm.Right)
 	assert.Zero(t, h.live.Errors(), "errors told to subscribers")
 	assert.Zero(t, calm.Refused, "eight at once have their places")
-	soon, cancel := context.WithTimeout(t.Context(), program.Patience)
+	soon, cancel := context.WithTimeout(t.Context(), program.Timeout)
 	defer cancel()
 	h.live.Wait(soon, 100)
 	assert.GreaterOrEqual(t, h.live.Events(), int64(100), "the state of each watched job")
@@ -177,7 +177,7 @@ func (h *busyHour) rest() held {
 func (h *busyHour) restIs(before held, when string) {
 	h.t.Helper()
 	var now held
-	for end := time.Now().Add(program.Patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(program.Timeout); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if now = h.rest(); now.within(before) {
 			break
 		}

@@ -33,7 +33,7 @@ func TestLoad(t *testing.T) {
 	api := program.Spawn(t, "sandbox").URL
 	bare := startBare(t, api)
 	cold := startProgram(t, api, "--cache=false", "--max-ids", "1000", "--max-inflight", "1000")
-	kept := startProgram(t, api, "--max-inflight", "1000")
+	cached := startProgram(t, api, "--max-inflight", "1000")
 	t.Run("against a bare handler", func(t *testing.T) {
 		table := newTable(t, "4 connections, nothing kept", "bare handler")
 		for _, q := range load.Questions() {
@@ -42,8 +42,8 @@ func TestLoad(t *testing.T) {
 	})
 	t.Run("against fixed bytes", func(t *testing.T) {
 		table := newTable(t, "4 connections, answers kept", "fixed bytes")
-		for _, q := range []load.Question{load.List(1, 1).Kept(), load.List(10, 10).Kept(), load.List(100, 100).Kept()} {
-			table.row(q.Name, compare(t, q, 4, kept, startFixed(t, kept, q)))
+		for _, q := range []load.Question{load.List(1, 1).Cached(), load.List(10, 10).Cached(), load.List(100, 100).Cached()} {
+			table.row(q.Name, compare(t, q, 4, cached, startFixed(t, cached, q)))
 		}
 	})
 	t.Run("by ids", func(t *testing.T) {
@@ -59,11 +59,11 @@ func TestLoad(t *testing.T) {
 		}
 	})
 	t.Run("by connections, kept", func(t *testing.T) {
-		q := load.List(10, 10).Kept()
-		fixed := startFixed(t, kept, q)
+		q := load.List(10, 10).Cached()
+		fixed := startFixed(t, cached, q)
 		table := newTable(t, "10 ids, answers kept", "fixed bytes")
 		for _, connections := range []int{1, 10, 100, 1000} {
-			table.row(plural(connections), compare(t, q, connections, kept, fixed))
+			table.row(plural(connections), compare(t, q, connections, cached, fixed))
 		}
 	})
 	t.Run("over a slow upstream", func(t *testing.T) {

@@ -69,8 +69,8 @@ func References(jobs int) Question {
 		theirs: bareBody(ids)}
 }
 
-// Kept is the same question, for jobs that were asked for before.
-func (q Question) Kept() Question {
+// Cached is the same question, for jobs that were asked for before.
+func (q Question) Cached() Question {
 	q.Name, q.Hot = q.Name+", kept", true
 	return q
 }

@@ -30,17 +30,17 @@ func BenchmarkServer(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	kept := store.New(client, store.Options{SettledTTL: time.Minute, ActiveTTL: time.Second})
-	defer kept.Close()
+	cached := store.New(client, store.Options{SettledTTL: time.Minute, ActiveTTL: time.Second})
+	defer cached.Close()
 	bare := httptest.NewServer(load.Bare(api.URL, sandbox.Token))
 	defer bare.Close()
-	cold, hot := benchServer(b, client), benchServer(b, kept)
+	cold, hot := benchServer(b, client), benchServer(b, cached)
 	for _, q := range load.Questions() {
 		b.Run(q.Name, func(b *testing.B) {
 			inTurns(b, q, cold, load.Target{URL: bare.URL + "/", Bare: true}, "bare")
 		})
 	}
-	for _, q := range []load.Question{load.List(1, 1).Kept(), load.List(10, 10).Kept()} {
+	for _, q := range []load.Question{load.List(1, 1).Cached(), load.List(10, 10).Cached()} {
 		b.Run(q.Name, func(b *testing.B) {
 			fixed := httptest.NewServer(load.Fixed(load.Once(b, hot, q)))
 			defer fixed.Close()

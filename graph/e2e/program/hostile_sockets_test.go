@@ -143,7 +143,7 @@ func TestHostileSockets_StreamsWithHalfABody(t *testing.T) {
 // TestHostileSockets_OneClientsConnections has one client open what it may, which leaves room for others.
 func TestHostileSockets_OneClientsConnections(t *testing.T) {
 	p := program.Spawn(t, "--max-connections-per-client", "20")
-	ctx, stop := context.WithTimeout(t.Context(), program.Patience)
+	ctx, stop := context.WithTimeout(t.Context(), program.Timeout)
 	defer stop()
 	for range 20 {
 		defer ready(ctx, t, p, "127.0.0.1").CloseNow()

@@ -76,7 +76,7 @@ func hostile(t *testing.T, p *program.Program, attack func(ctx context.Context))
 		longest = maxNeighbourWait
 	}
 	assert.Less(t, waits[len(waits)*9/10], longest, "another caller's wait")
-	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Patience, 100*time.Millisecond, "goroutines stay")
+	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Timeout, 100*time.Millisecond, "goroutines stay")
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -89,7 +89,7 @@ func pause(ctx context.Context, d time.Duration) {
 // askNeighbour asks for one job over a connection of its own.
 func askNeighbour(t *testing.T, p *program.Program) time.Duration {
 	began := time.Now()
-	client := http.Client{Timeout: program.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: program.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Post(p.URL+"/graphql", "application/json", strings.NewReader(
 		`{"query": "{ jobById(id: \"00000000000000000000000000000abc\") { __typename } }"}`))
 	if !assert.NoError(t, err, "another caller") {

@@ -43,10 +43,10 @@ func TestPoller_TenThousandWatchedJobs(t *testing.T) {
 	base := metric(t, p, "process_resident_memory_bytes")
 
 	frames := make(chan int, benchJobs)
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	var readers sync.WaitGroup
 	defer readers.Wait()
-	defer leave()
+	defer cancel()
 	sockets := make([]*websocket.Conn, benchSockets)
 	started := time.Now()
 	for i := range sockets {
@@ -57,7 +57,7 @@ func TestPoller_TenThousandWatchedJobs(t *testing.T) {
 	benchDrain(t, frames, benchJobs)
 	t.Logf("%d WebSockets with %d jobs each: first states after %v", benchSockets, benchJobsPerSocket, time.Since(started).Round(time.Millisecond))
 
-	time.Sleep(time.Minute) // the looks stretch
+	time.Sleep(time.Minute) // the polls stretch
 	cpu, calls := metric(t, p, "process_cpu_seconds_total"), api.calls.Load()
 	time.Sleep(20 * time.Second)
 	t.Logf("at rest: %.0f upstream calls a second, %.0f %% of one core", float64(api.calls.Load()-calls)/20,
@@ -77,7 +77,7 @@ func TestPoller_TenThousandWatchedJobs(t *testing.T) {
 		require.NoError(t, socket.Write(ctx, websocket.MessageText, benchSubscribe("shared", 0, 1)))
 	}
 	benchDrain(t, frames, benchSockets)
-	looks := api.looksAtFirst.Load()
+	polls := api.pollsAtFirst.Load()
 	api.seen[0].Store(0)
 	api.status.Store(2)
 	var last time.Duration
@@ -87,13 +87,13 @@ func TestPoller_TenThousandWatchedJobs(t *testing.T) {
 			last = time.Since(time.Unix(0, api.seen[0].Load()))
 		}
 	}
-	t.Logf("one job with %d subscribers: all told %v after the upstream's answer, at a cost of %d looks",
-		benchSockets+1, last.Round(time.Millisecond), api.looksAtFirst.Load()-looks)
+	t.Logf("one job with %d subscribers: all told %v after the upstream's answer, at a cost of %d polls",
+		benchSockets+1, last.Round(time.Millisecond), api.pollsAtFirst.Load()-polls)
 }
 
 // benchAPI has jobs 0 to benchJobs-1, all with the same status.
 type benchAPI struct {
-	status, calls, looksAtFirst atomic.Int64
+	status, calls, pollsAtFirst atomic.Int64
 	seen                        []atomic.Int64 // when a job's new status was first given
 }
 
@@ -102,7 +102,7 @@ func (a *benchAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	job, _ := strconv.Atoi(id)
 	a.calls.Add(1)
 	if job == 0 {
-		a.looksAtFirst.Add(1)
+		a.pollsAtFirst.Add(1)
 	}
 	status := a.status.Load()
 	if status > 0 {
@@ -149,11 +149,11 @@ func benchRead(ctx context.Context, socket *websocket.Conn, frames chan<- int) {
 
 func benchDrain(t *testing.T, frames <-chan int, count int) {
 	t.Helper()
-	patience := time.After(2 * time.Minute)
+	deadline := time.After(2 * time.Minute)
 	for range count {
 		select {
 		case <-frames:
-		case <-patience:
+		case <-deadline:
 			t.Fatal("frames are missing")
 		}
 	}
@@ -161,13 +161,13 @@ func benchDrain(t *testing.T, frames <-chan int, count int) {
 
 func benchLatencies(t *testing.T, api *benchAPI, frames <-chan int, count int) []time.Duration {
 	t.Helper()
-	patience := time.After(2 * time.Minute)
+	deadline := time.After(2 * time.Minute)
 	latencies := make([]time.Duration, count)
 	for i := range latencies {
 		select {
 		case job := <-frames:
 			latencies[i] = time.Since(time.Unix(0, api.seen[job].Load()))
-		case <-patience:
+		case <-deadline:
 			t.Fatal("frames are missing")
 		}
 	}

@@ -32,7 +32,7 @@ type jobAPI struct {
 	*httptest.Server
 	mu     sync.Mutex
 	status string
-	looks  int
+	polls  int
 	held   chan struct{}
 }
 
@@ -41,7 +41,7 @@ func newJobAPI(t *testing.T) *jobAPI {
 	a := &jobAPI{status: `"Pending"`}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
-		a.looks++
+		a.polls++
 		status, held := a.status, a.held
 		a.mu.Unlock()
 		if held != nil {
@@ -63,7 +63,7 @@ func (a *jobAPI) set(status string) {
 func (a *jobAPI) asked() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.looks
+	return a.polls
 }
 
 // events are the data lines of the job's event stream; "" is complete.
@@ -92,7 +92,7 @@ func events(t *testing.T, base string) <-chan string {
 
 func status(text string) string { return `{"data":{"jobUpdated":{"status":"` + text + `"}}}` }
 
-// The only looks are those that callbacks ask for: the poll interval is an hour.
+// The only polls are those that callbacks ask for: the poll interval is an hour.
 func TestLive_CallbacksEndInExactlyOneFinalEvent(t *testing.T) {
 	api := newJobAPI(t)
 	p := program.Start(t, "--upstream-url", api.URL, "--poll-interval", "1h", "--poll-max", "1h", "--callback-secret", canarySecret)
@@ -121,7 +121,7 @@ func TestLive_CallbacksEndInExactlyOneFinalEvent(t *testing.T) {
 
 	// Too early, or a lie: the job is looked at, and nothing is told.
 	assert.Equal(t, http.StatusNoContent, call(address))
-	require.Eventually(t, func() bool { return api.asked() == 2 }, program.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return api.asked() == 2 }, program.Timeout, time.Millisecond)
 
 	api.set(`"Complete", "ReturnDate": "2026-01-02T03:04:05"`)
 	for range 20 {
@@ -158,7 +158,7 @@ func TestLive_SIGTERMEndsWhatIsLiveAndAnswersWhatIsInFlight(t *testing.T) {
 	stream := events(t, p.URL)
 	assert.Equal(t, status("PENDING"), <-stream)
 
-	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), program.Timeout)
 	defer cancel()
 	socket, _, err := websocket.Dial(ctx, p.URL+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestLive_SIGTERMEndsWhatIsLiveAndAnswersWhatIsInFlight(t *testing.T) {
 	api.mu.Unlock()
 	before := api.asked()
 	send(`{"id": "query", "type": "subscribe", "payload": {"query": "{ job(ids: \"` + watchedJob + `\") { ... on Job { status } } }"}}`)
-	require.Eventually(t, func() bool { return api.asked() == before+1 }, program.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return api.asked() == before+1 }, program.Timeout, time.Millisecond)
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.Stop() }()

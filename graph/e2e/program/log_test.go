@@ -47,7 +47,7 @@ func TestLog_ALineIsLoggedWithoutAnEnd(t *testing.T) {
 	p := program.Start(t)
 	for n := 1; n <= 3; n++ { // the first is written at once, another waits
 		get(t, p.URL+"/healthz")
-		require.Eventually(t, func() bool { return strings.Count(p.Log(), "msg=request") == n }, program.Patience, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Count(p.Log(), "msg=request") == n }, program.Timeout, 10*time.Millisecond)
 	}
 }
 
@@ -74,13 +74,13 @@ func TestLog_ALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
-	killed := time.AfterFunc(4*program.Patience, func() { _ = command.Process.Kill() })
+	killed := time.AfterFunc(4*program.Timeout, func() { _ = command.Process.Kill() })
 	defer killed.Stop()
 	var url string
 	for lines := bufio.NewScanner(stdout); url == "" && lines.Scan(); {
 		_, _ = fmt.Sscanf(lines.Text(), " GraphQL %s", &url)
 	}
-	client := http.Client{Timeout: program.Patience}
+	client := http.Client{Timeout: program.Timeout}
 	for i := range 300 {
 		response, err := client.Get(strings.TrimSuffix(url, "/graphql") + "/healthz")
 		require.NoError(t, err, "request %d", i)
@@ -96,7 +96,7 @@ func TestLog_AnErrorThatNobodyReadsEndsTheProgramAllTheSame(t *testing.T) {
 	command := program.Command(t, "--no-such-flag")
 	command.Stderr = stderr
 	require.NoError(t, command.Start())
-	killed := time.AfterFunc(program.Patience, func() { _ = command.Process.Kill() })
+	killed := time.AfterFunc(program.Timeout, func() { _ = command.Process.Kill() })
 	defer killed.Stop()
 	assert.Error(t, command.Wait())
 	assert.Equal(t, 1, command.ProcessState.ExitCode())

@@ -26,8 +26,8 @@ import (
 // requireAll has tests fail where they lack a tool, instead of being skipped.
 const requireAll = "JOBGRAPH_REQUIRE_ALL"
 
-// Patience bounds every wait for the program: far more than it needs.
-const Patience = 30 * time.Second
+// Timeout bounds every wait for the program: far more than it needs.
+const Timeout = 30 * time.Second
 
 // Program is a running jobgraph.
 type Program struct {
@@ -124,7 +124,7 @@ func (p *Program) await(t testing.TB, stdout io.Reader) {
 	go p.read(stdout, announced)
 	select {
 	case <-announced:
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 	}
 	if p.URL == "" {
 		t.Fatalf("the program announced no address\n%s", p.Log())
@@ -159,7 +159,7 @@ func (p *Program) Stop() error {
 	select {
 	case err := <-p.exited:
 		return err
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		p.kill()
 		return errors.New("it did not end")
 	}
@@ -193,7 +193,7 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 func Refuse(t testing.TB, args ...string) string {
 	t.Helper()
 	withoutSettings()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
 	err := serve.Run(ctx, args, io.Discard, io.Discard)
 	if err == nil {

@@ -198,7 +198,7 @@ func TestProgram_SIGTERMFinishesWhatIsInFlight(t *testing.T) {
 		}
 		response.Body.Close()
 		return response.StatusCode == http.StatusServiceUnavailable
-	}, program.Patience, 5*time.Millisecond)
+	}, program.Timeout, 5*time.Millisecond)
 	free()
 	assert.JSONEq(t, `{"data": {"job": [{"name": "example_job"}]}}`, <-answer)
 	assert.NoError(t, <-ended)

@@ -18,8 +18,8 @@ import (
 func TestVersion_IsShownEverywhere(t *testing.T) {
 	output, err := program.Command(t, "--version").Output()
 	require.NoError(t, err)
-	told := regexp.MustCompile(`^jobgraph (\S+) \(commit (\S+), go1\S+\)\n$`).FindStringSubmatch(string(output))
-	require.NotNil(t, told, "%q", output)
+	match := regexp.MustCompile(`^jobgraph (\S+) \(commit (\S+), go1\S+\)\n$`).FindStringSubmatch(string(output))
+	require.NotNil(t, match, "%q", output)
 	for _, command := range []string{"sandbox", "callback-url"} {
 		same, err := program.Command(t, command, "--version").Output()
 		require.NoError(t, err, command)
@@ -35,8 +35,8 @@ func TestVersion_IsShownEverywhere(t *testing.T) {
 	defer server.Close()
 	p := program.Start(t, "--upstream-url", server.URL, "--upstream-token", sandbox.Token)
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
-	assert.Equal(t, "jobgraph/"+told[1], agent.Load())
+	assert.Equal(t, "jobgraph/"+match[1], agent.Load())
 
 	_, metrics := get(t, p.AdminURL+"/metrics")
-	assert.Contains(t, metrics, `jobgraph_build_info{commit="`+told[2]+`",version="`+told[1]+`"} 1`)
+	assert.Contains(t, metrics, `jobgraph_build_info{commit="`+match[2]+`",version="`+match[1]+`"} 1`)
 }

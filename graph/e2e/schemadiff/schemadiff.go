@@ -117,9 +117,9 @@ func (d *diff) definition(old, now *ast.Definition) {
 
 // keys are how the other subgraphs of a federated graph refer to an entity.
 func (d *diff) keys(old, now *ast.Definition) {
-	kept := keysOf(now)
+	common := keysOf(now)
 	for _, key := range slices.Sorted(maps.Keys(keysOf(old))) {
-		if !kept[key] {
+		if !common[key] {
 			d.add(old.Name, "has no key %q any more", key)
 		}
 	}

@@ -85,9 +85,9 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 	stop := context.AfterFunc(ctx, func() {
 		time.Sleep(s.CloseDelay)
 		// ctx is done: the requests in flight need a time of their own.
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		err := s.shutdown(patience, server)
+		err := s.shutdown(shutdownCtx, server)
 		if err == nil {
 			handlers.Wait() // one that hijacked its connection may still have its log line to write
 		}
@@ -111,11 +111,11 @@ func counted(calls *sync.WaitGroup, next http.Handler) http.Handler {
 
 // shutdown ends what stays open while Shutdown, which knows nothing of WebSockets and
 // waits for event streams, closes the listener and lets requests finish.
-func (s Server) shutdown(patience context.Context, server *http.Server) error {
+func (s Server) shutdown(shutdownCtx context.Context, server *http.Server) error {
 	var leaving errgroup.Group
 	if s.Shutdown != nil {
-		leaving.Go(func() error { return s.Shutdown(patience) })
+		leaving.Go(func() error { return s.Shutdown(shutdownCtx) })
 	}
-	leaving.Go(func() error { return server.Shutdown(patience) })
+	leaving.Go(func() error { return server.Shutdown(shutdownCtx) })
 	return leaving.Wait()
 }

@@ -33,7 +33,7 @@ type Oracle struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	turn   int // one more for each thing that happens
-	looks  map[string]*look
+	looks  map[string]*observation
 	floors map[pair]int
 	// refused is the turn in which the last refusal came of each token's, of those that
 	// somebody was told of.
@@ -52,7 +52,7 @@ type errorOf struct {
 }
 
 // look is one request of the job API. Turns are 0 until they are known.
-type look struct {
+type observation struct {
 	pair
 	at           int64 // the time when the job was looked at
 	keptFor      time.Duration
@@ -72,7 +72,7 @@ type Moment struct {
 // New returns an oracle whose answers the seed decides.
 func New(seed uint64, clock *Clock) *Oracle {
 	return &Oracle{clock: clock, random: rand.New(rand.NewPCG(seed, 1)),
-		looks: map[string]*look{}, floors: map[pair]int{}, refused: map[string]int{},
+		looks: map[string]*observation{}, floors: map[pair]int{}, refused: map[string]int{},
 		errors: map[pair]int{}, named: map[errorOf]string{}}
 }
 
@@ -80,7 +80,7 @@ func New(seed uint64, clock *Clock) *Oracle {
 func (o *Oracle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.count(1)
 	defer o.count(-1)
-	l := &look{pair: pair{r.URL.Query().Get("api_token"), r.URL.Query().Get("job_id")}, at: o.clock.Now()}
+	l := &observation{pair: pair{r.URL.Query().Get("api_token"), r.URL.Query().Get("job_id")}, at: o.clock.Now()}
 	name, kind, pause := o.begin(l)
 	if pause {
 		<-r.Context().Done()
@@ -105,7 +105,7 @@ func (o *Oracle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // begin decides what comes of a look, after a while that lets others overtake it.
-func (o *Oracle) begin(l *look) (name string, kind int, hangs bool) {
+func (o *Oracle) begin(l *observation) (name string, kind int, hangs bool) {
 	o.mu.Lock()
 	name = fmt.Sprint("look ", len(o.looks))
 	o.looks[name] = l
@@ -155,7 +155,7 @@ func (o *Oracle) Open() int {
 }
 
 // Looks is how many requests there were.
-func (o *Oracle) Looks() int {
+func (o *Oracle) Observations() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.looks)
