@@ -170,22 +170,41 @@ func TestWebSocket_WaitsForCompletedOperations(t *testing.T) {
 			defer running.Add(-1)
 			if query == "stubborn" {
 				<-end
-				return data(`"too late"`)
 			}
 			return data(`1`)
 		}
-		r.MaxOperations = 10
+		r.MaxOperations = 2
 		p := r.open(alice)
-		for i := range r.MaxOperations {
-			p.send(subscribe(fmt.Sprint(i), "stubborn"))
-			p.send(complete(fmt.Sprint(i)))
+		for _, id := range []string{"a", "b"} {
+			p.send(subscribe(id, "stubborn"))
+			p.send(complete(id))
 		}
 		p.send(subscribe("a", "query"))
 		synctest.Wait()
-		assert.EqualValues(t, r.MaxOperations, running.Load())
+		assert.EqualValues(t, 2, running.Load())
 		close(end)
 		assert.Equal(t, `{"id":"a","type":"next","payload":{"data":1}}`, p.receive())
 		assert.Equal(t, `{"id":"a","type":"complete"}`, p.receive())
+	})
+}
+
+func TestWebSocket_WritesNothingOfCompletedOperations(t *testing.T) {
+	inRoom(t, transport.ConnectionOptions{}, nil, func(t *testing.T, r *room) {
+		end := make(chan struct{})
+		r.exec.respond = func(context.Context, string) *graphql.Response {
+			<-end
+			return data(`"too late"`)
+		}
+		p := r.open(alice)
+		for i := range 10 {
+			p.send(subscribe(fmt.Sprint(i), "query"))
+			p.send(complete(fmt.Sprint(i)))
+		}
+		synctest.Wait()
+		close(end)
+		synctest.Wait()
+		p.send(`{"type": "ping"}`)
+		assert.Equal(t, `{"type":"pong"}`, p.receive())
 	})
 }
 
