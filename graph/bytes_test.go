@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -97,6 +98,55 @@ func TestBudget_AnAnswerThatIsTooLarge(t *testing.T) {
 		assert.NotContains(t, answer, "errors", way)
 		assert.GreaterOrEqual(t, strings.Count(answer, "x"), 1800, way)
 	}
+}
+
+// An operation holds its jobs whole, however little of them it selects.
+func TestBudget_JobsThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	s, bytes := withBudget(t, nil)
+	for _, id := range []string{"fata", "fatb", "fatc"} {
+		s.jobs.set(id, upstream.StatusPending, strings.Repeat("x", 700))
+	}
+	const tooLarge = `"message":"The jobs of this operation have more than 2000 bytes`
+	for name, query := range map[string]string{
+		"ids":        `{ job(ids: ["fata", "fatb", "fatc"]) { ... on Job { id } } }`,
+		"fields":     `{ a: jobById(id: "fata") { __typename } b: jobById(id: "fatb") { __typename } c: jobById(id: "fatc") { __typename } }`,
+		"references": `{ _entities(representations: [{__typename: "Job", id: "fata"}, {__typename: "Job", id: "fatb"}, {__typename: "Job", id: "fatc"}]) { ... on Job { id } } }`,
+	} {
+		for way, answer := range s.askBytes(t, query) {
+			assert.Contains(t, answer, tooLarge, "%s by %s", name, way)
+			assert.Contains(t, answer, `"code":"COMPLEXITY_LIMIT_EXCEEDED"`, "%s by %s", name, way)
+			assert.Contains(t, answer, `"data":null`, "%s by %s", name, way)
+		}
+	}
+	for way, answer := range s.askBytes(t, `{ job(ids: ["fata", "fatb", "fata"]) { ... on Job { id name @skip(if: true) } } }`) {
+		assert.NotContains(t, answer, "errors", way)
+	}
+	for way, answer := range s.askBytes(t, `{ job(ids: ["fata", "fatb"]) { ... on Job { name } } }`) {
+		assert.NotContains(t, answer, "errors", "%s: they count beside what is written of them", way)
+	}
+	assert.Eventually(t, func() bool { return bytes.InUse() == 0 }, 10*time.Second, time.Millisecond)
+}
+
+// fatSource has jobs of 900 bytes, but that of one id, for which it takes until the end.
+type fatSource struct{}
+
+func (fatSource) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
+	if r.Key.ID == "aaaa" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	name := strings.Repeat("x", 900)
+	return (&upstream.Job{ID: r.Key.ID, Name: &name, Status: upstream.StatusPending}).Encode(), nil
+}
+
+// What is refused asks for nothing more, and waits for nothing.
+func TestBudget_JobsThatAreTooLargeEndTheOthers(t *testing.T) {
+	t.Parallel()
+	address := serveHandler(t, graph.NewHandler(fatSource{}, graph.Options{Budget: budget.New(10_000, 2_000)}))
+	response, err := http.Get(address + "?" + url.Values{"query": {`{ job(ids: ["aaaa", "fata", "fatb", "fatc"]) { __typename } }`}}.Encode())
+	require.NoError(t, err)
+	assert.Contains(t, wholeAnswer(t, response), "The jobs of this operation have more than 2000 bytes")
 }
 
 // A state that is too large to be told does not end a subscription.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/graph-gophers/dataloader/v7"
 
+	"jobgraph/graph/budget"
 	"jobgraph/upstream"
 )
 
@@ -58,11 +59,24 @@ func (l *loader) load(ctx context.Context, ids []string) ([]upstream.Result, err
 // the process makes at once.
 func loadAll(ctx context.Context, source upstream.Source, r upstream.Request, ids []string) []*dataloader.Result[upstream.Result] {
 	results := make([]*dataloader.Result[upstream.Result], len(ids))
+	answer := budget.HoldFrom(ctx).Answer()
+	ctx, cancel := context.WithCancel(ctx) // nothing more is asked for an answer that is refused
+	defer cancel()
+	loadOne := func(id string) *dataloader.Result[upstream.Result] {
+		result := loadOne(ctx, source, r, id)
+		if job, ok := result.Data.(*upstream.EncodedJob); ok && answer != nil {
+			if err := answer.ReserveJob(job.Size()); err != nil {
+				cancel()
+				return &dataloader.Result[upstream.Result]{Error: err}
+			}
+		}
+		return result
+	}
 	var wait sync.WaitGroup
 	for i, id := range ids[1:] {
-		wait.Go(func() { results[i+1] = loadOne(ctx, source, r, id) })
+		wait.Go(func() { results[i+1] = loadOne(id) })
 	}
-	results[0] = loadOne(ctx, source, r, ids[0])
+	results[0] = loadOne(ids[0])
 	wait.Wait()
 	return results
 }

@@ -14,10 +14,15 @@ const maxBody = 1 << 20
 
 // call makes one HTTP request and reads its answer.
 func (c *Client) call(ctx context.Context, deadline time.Time, token, id string) (*EncodedJob, *Error) {
-	answer, err := c.endpoint.Get(ctx, deadline, "v=1&api_token="+token+"&job_id="+id)
+	large := largeBody{all: c.large}
+	defer large.release() // when it has been decoded
+	answer, err := c.endpoint.Get(ctx, deadline, "v=1&api_token="+token+"&job_id="+id, large.acquire)
 	switch {
 	case answer.Status == 0:
 		return nil, unreachable(token, id, err)
+	case errors.Is(err, errLargeBusy):
+		c.observer.Refused("BUSY")
+		return nil, busy(token, id)
 	case err != nil && timedOut(err) && answer.Status < 500:
 		return nil, timeoutError(token, id, err)
 	case answer.Status != http.StatusOK:

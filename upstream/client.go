@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"jobgraph/upstream/policy"
 )
 
@@ -67,6 +69,7 @@ type Client struct {
 	failures       *policy.FailureLog
 	slots          *policy.FairQueue
 	budget         *policy.RetryBudget
+	large          *semaphore.Weighted
 	observer       Observer
 	unrecognized   *unrecognizedLog
 }
@@ -96,6 +99,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 		failures:       failures,
 		slots:          policy.NewFairQueue(concurrency, max(minWaiting, 4*concurrency)),
 		budget:         policy.NewRetryBudget(),
+		large:          semaphore.NewWeighted(maxLarge),
 		observer:       observer,
 		unrecognized:   newUnrecognizedLog(opts.Logger, observer),
 	}, nil

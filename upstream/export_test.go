@@ -15,5 +15,7 @@ func (c *Client) Break(text string) { c.endpoint = panics(text) }
 
 type panics string
 
-func (p panics) Get(context.Context, time.Time, string) (http1.Response, error) { panic(string(p)) }
-func (p panics) Close()                                                         {}
+func (p panics) Get(context.Context, time.Time, string, func(context.Context) error) (http1.Response, error) {
+	panic(string(p))
+}
+func (p panics) Close() {}

@@ -173,7 +173,7 @@ func TestRedact_AnAnswerDoesNotChangeWithTheToken(t *testing.T) {
 
 type getterFunc func(query string) http1.Response
 
-func (f getterFunc) Get(_ context.Context, _ time.Time, query string) (http1.Response, error) {
+func (f getterFunc) Get(_ context.Context, _ time.Time, query string, _ func(context.Context) error) (http1.Response, error) {
 	return f(query), nil
 }
 func (getterFunc) Close() {}

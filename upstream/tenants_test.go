@@ -24,7 +24,7 @@ import (
 // endpoint plays the job API without a network, so that time is the test's own.
 type endpoint func(ctx context.Context, deadline time.Time, query string) (http1.Response, error)
 
-func (e endpoint) Get(ctx context.Context, deadline time.Time, query string) (http1.Response, error) {
+func (e endpoint) Get(ctx context.Context, deadline time.Time, query string, _ func(context.Context) error) (http1.Response, error) {
 	return e(ctx, deadline, query)
 }
 func (e endpoint) Close() {}

@@ -19,7 +19,7 @@ import (
 // getter asks the job API's endpoint with a query. Answers and errors are as
 // those of [http1.Client.Get], which is one of the two ways to ask.
 type getter interface {
-	Get(ctx context.Context, deadline time.Time, query string) (http1.Response, error)
+	Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (http1.Response, error)
 	Close()
 }
 
@@ -42,15 +42,15 @@ type fallback struct {
 	http2      atomic.Bool
 }
 
-func (n *fallback) Get(ctx context.Context, deadline time.Time, query string) (http1.Response, error) {
+func (n *fallback) Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (http1.Response, error) {
 	if !n.http2.Load() {
-		answer, err := n.http1.Get(ctx, deadline, query)
+		answer, err := n.http1.Get(ctx, deadline, query, large)
 		if !errors.Is(err, http1.ErrHTTP2) {
 			return answer, err
 		}
 		n.http2.Store(true)
 	}
-	return n.std.Get(ctx, deadline, query)
+	return n.std.Get(ctx, deadline, query, large)
 }
 
 func (n *fallback) Close() {
@@ -66,7 +66,7 @@ type netHTTP struct {
 	transport *http.Transport
 }
 
-func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string) (http1.Response, error) {
+func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (http1.Response, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	address := n.endpoint
@@ -83,9 +83,9 @@ func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string) (ht
 	}
 	defer response.Body.Close()
 	answer := http1.Response{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After")}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-	if len(body) > maxBody {
-		return answer, http1.ErrBodyTooLong
+	body, err := http1.ReadAll(response.Body, maxBody, func() error { return large(ctx) })
+	if errors.Is(err, http1.ErrBodyTooLong) {
+		return answer, err
 	}
 	answer.Body = body
 	n.end(response)

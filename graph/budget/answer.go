@@ -9,6 +9,7 @@ type Answer struct {
 
 	mu      sync.Mutex
 	size    int64 // reserved, where there is a holder
+	jobs    int64 // of it, for the jobs that the answer is made of
 	holders int
 	refused error // the first that was: nothing more is reserved
 }
@@ -20,7 +21,7 @@ func (a *Answer) Reserve(bytes int) error {
 	defer a.mu.Unlock()
 	switch {
 	case a.refused != nil:
-	case int64(bytes) > a.budget.each-a.size:
+	case int64(bytes) > a.budget.each-(a.size-a.jobs):
 		a.refused = ErrTooLarge
 	default:
 		a.refused = a.grow(int64(bytes))
@@ -28,12 +29,30 @@ func (a *Answer) Reserve(bytes int) error {
 	return a.refused
 }
 
-// Resize has the answer count for the memory that it has come to have.
+// ReserveJob is Reserve for a job that the answer is made of. An operation holds all of
+// its jobs until Resize, however little it selects of them.
+func (a *Answer) ReserveJob(bytes int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.refused != nil:
+	case int64(bytes) > a.budget.each-a.jobs:
+		a.refused = ErrJobsTooLarge
+	default:
+		if a.refused = a.grow(int64(bytes)); a.refused == nil {
+			a.jobs += int64(bytes)
+		}
+	}
+	return a.refused
+}
+
+// Resize has the answer count for the memory that it has come to have, without its jobs.
 func (a *Answer) Resize(bytes int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.refused == nil {
 		a.refused = a.grow(int64(bytes) - a.size)
+		a.jobs = 0
 	}
 	return a.refused
 }

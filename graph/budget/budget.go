@@ -13,6 +13,8 @@ import (
 var (
 	// ErrTooLarge is of an answer that would be larger than any may be.
 	ErrTooLarge = errors.New("the answer is too large")
+	// ErrJobsTooLarge is of an answer whose jobs are larger than those of any may be.
+	ErrJobsTooLarge = errors.New("the answer's jobs are too large")
 	// ErrOverloaded is of an answer for which there is no room beside the others.
 	ErrOverloaded = errors.New("the answers of this process have no room for another")
 )

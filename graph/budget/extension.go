@@ -68,11 +68,17 @@ func errorsSize(errs gqlerror.List) int {
 
 // Refused is the response in place of an answer that had no room.
 func (b *Budget) Refused(err error) *graphql.Response {
-	if errors.Is(err, ErrTooLarge) {
-		return &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{errcode.New(errcode.ComplexityLimitExceeded,
-			"The answer would have more than %d bytes, which is the most that this server sends in one. Ask for fewer jobs at a time, or for less of each.", b.each)}}
+	switch {
+	case errors.Is(err, ErrJobsTooLarge):
+		return tooLarge("The jobs of this operation have more than %d bytes together, which is the most that this server reads for one answer. Ask for fewer jobs at a time.", b.each)
+	case errors.Is(err, ErrTooLarge):
+		return tooLarge("The answer would have more than %d bytes, which is the most that this server sends in one. Ask for fewer jobs at a time, or for less of each.", b.each)
 	}
 	return Overloaded("This server is making and sending as many answers as it has memory for. Try again in a moment.")
+}
+
+func tooLarge(message string, most int64) *graphql.Response {
+	return &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{errcode.New(errcode.ComplexityLimitExceeded, message, most)}}
 }
 
 // Overloaded is the response to an operation that might be answered in a moment.

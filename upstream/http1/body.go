@@ -13,8 +13,8 @@ import (
 const atOnce = 64 << 10
 
 // readBody reads the whole body, what came of it where there is an error.
-func readBody(r *bufio.Reader, h head, limit int) ([]byte, error) {
-	body, err := readFramed(r, h, limit)
+func readBody(r *bufio.Reader, h head, limit int, large func() error) ([]byte, error) {
+	body, err := readFramed(r, h, limit, large)
 	if err != nil || !h.gzip || len(body) == 0 {
 		return body, err
 	}
@@ -22,20 +22,20 @@ func readBody(r *bufio.Reader, h head, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readAll(plain, limit)
+	return ReadAll(plain, limit, large)
 }
 
 // readFramed reads what the head says, and no more.
-func readFramed(r *bufio.Reader, h head, limit int) ([]byte, error) {
+func readFramed(r *bufio.Reader, h head, limit int, large func() error) ([]byte, error) {
 	switch {
 	case h.chunked:
-		body, err := readAll(httputil.NewChunkedReader(r), limit)
+		body, err := ReadAll(httputil.NewChunkedReader(r), limit, large)
 		if err != nil {
 			return body, err
 		}
 		return body, skipTrailers(r)
 	case h.length < 0:
-		return readAll(r, limit)
+		return ReadAll(r, limit, large)
 	case h.length > int64(limit):
 		return nil, ErrBodyTooLong
 	case h.length <= atOnce:
@@ -43,16 +43,31 @@ func readFramed(r *bufio.Reader, h head, limit int) ([]byte, error) {
 		n, err := io.ReadFull(r, body)
 		return body[:n], truncated(err)
 	}
-	body, err := readAll(io.LimitReader(r, h.length), limit)
+	body, err := ReadAll(io.LimitReader(r, h.length), limit, large)
 	if err == nil && int64(len(body)) < h.length {
 		err = io.ErrUnexpectedEOF
 	}
 	return body, err
 }
 
-// readAll reads to the end, and gives up where that is beyond the limit.
-func readAll(r io.Reader, limit int) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+// ReadAll reads to the end, and gives up where that is beyond the limit, or where large
+// is an error, which is asked before there is room for more than the first 64 KiB.
+func ReadAll(r io.Reader, limit int, large func() error) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, min(atOnce, int64(limit)+1)))
+	if err == nil && len(body) == atOnce && atOnce <= limit {
+		if err := large(); err != nil {
+			return body, err
+		}
+		body = append(make([]byte, 0, limit+1), body...)
+		for err == nil && len(body) <= limit {
+			var n int
+			n, err = r.Read(body[len(body) : limit+1])
+			body = body[:len(body)+n]
+		}
+		if err == io.EOF {
+			err = nil
+		}
+	}
 	if len(body) > limit {
 		return nil, ErrBodyTooLong
 	}

@@ -97,12 +97,15 @@ func (c *Client) Close() { c.idle.close() }
 // [context.DeadlineExceeded]. An error beside a status tells of a body that is cut
 // or too long. No error holds the query or anything that the server sent, but for
 // the names in a certificate that is not trusted.
-func (c *Client) Get(ctx context.Context, deadline time.Time, query string) (Response, error) {
+//
+// Before more than 64 KiB of a body are read large is called, with a context that ends
+// with the call; its error is the call's. nil: it is not.
+func (c *Client) Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (Response, error) {
 	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
 		deadline = own
 	}
 	if conn := c.reusable(deadline); conn != nil {
-		response, err := c.exchange(ctx, conn, query)
+		response, err := c.exchange(ctx, conn, deadline, query, large)
 		// The server may have closed an idle connection just now. To ask again
 		// harms nothing: it is a GET.
 		if err == nil || conn.answered {
@@ -113,7 +116,7 @@ func (c *Client) Get(ctx context.Context, deadline time.Time, query string) (Res
 	if err != nil {
 		return Response{}, callerError(ctx, err)
 	}
-	return c.exchange(ctx, conn, query)
+	return c.exchange(ctx, conn, deadline, query, large)
 }
 
 // reusable is an idle connection on which nothing has happened meanwhile, nil
@@ -133,9 +136,16 @@ func (c *Client) reusable(deadline time.Time) *conn {
 
 // exchange uses the connection for one request and keeps it where nothing speaks
 // against using it again.
-func (c *Client) exchange(ctx context.Context, conn *conn, query string) (Response, error) {
+func (c *Client) exchange(ctx context.Context, conn *conn, deadline time.Time, query string, large func(context.Context) error) (Response, error) {
 	stop := context.AfterFunc(ctx, conn.interrupt)
-	response, keep, err := conn.roundTrip(c, query)
+	response, keep, err := conn.roundTrip(c, query, func() error {
+		if large == nil {
+			return nil
+		}
+		ctx, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		return large(ctx)
+	})
 	// Where the interruption has begun it may still come at any time.
 	if uninterrupted := stop(); keep && uninterrupted && err == nil {
 		c.idle.give(conn)

@@ -25,7 +25,7 @@ func FuzzResponse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		body, err := readFramed(r, h, limit)
+		body, err := readFramed(r, h, limit, func() error { return nil })
 		if len(body) > limit {
 			t.Fatalf("%d bytes of a body", len(body))
 		}

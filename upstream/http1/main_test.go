@@ -91,7 +91,7 @@ func client(t testing.TB, address string, opts Options) *Client {
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
 func get(c *Client) (Response, error) {
-	return c.Get(context.Background(), soon(), "api_token="+canary)
+	return c.Get(context.Background(), soon(), "api_token="+canary, nil)
 }
 
 // failed asks and wants an error that tells nothing.

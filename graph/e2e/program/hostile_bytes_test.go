@@ -180,3 +180,21 @@ func TestHostileBytes_FatAttacksAtOnce(t *testing.T) {
 		requireCut(ctx, t, p)
 	})
 }
+
+// TestHostileBytes_ManyJobsWithLongNames asks for different jobs, of which an operation
+// holds all until it is answered.
+func TestHostileBytes_ManyJobsWithLongNames(t *testing.T) {
+	p := fatJobs(t)
+	hostile(t, p, func(ctx context.Context) {
+		for round := range 5 {
+			ids := make([]string, 100)
+			for i := range ids {
+				ids[i] = fmt.Sprintf("abcdef%026x", 100*round+i)
+			}
+			status, answer := askOnce(ctx, t, p, question(t, `query ($ids: [ID!]!) { job(ids: $ids) { __typename } }`, ids...))
+			assert.Equal(t, http.StatusOK, status)
+			assert.Contains(t, answer, "The jobs of this operation have more than 8388608 bytes")
+			assert.Less(t, len(answer), 1_000)
+		}
+	})
+}
