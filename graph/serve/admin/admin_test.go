@@ -54,3 +54,13 @@ func TestNew_TheOperatorIsAnswered(t *testing.T) {
 		}
 	}
 }
+
+// Each number that is watched is shown under its own name.
+func TestMetrics_WatchShowsEachByItsName(t *testing.T) {
+	metrics := admin.NewMetrics()
+	metrics.Watch(func() int { return 7 }, func() int { return 3 })
+	w := httptest.NewRecorder()
+	admin.New(metrics).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics", nil))
+	assert.Contains(t, w.Body.String(), "\njobgraph_watched_jobs 7\n")
+	assert.Contains(t, w.Body.String(), "\njobgraph_live_connections 3\n")
+}

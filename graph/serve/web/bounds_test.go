@@ -1,0 +1,93 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/serve/web"
+)
+
+// atPipe has the handler serve one connection, in a synctest bubble. What it gives is the
+// client's end; stop begins the shutdown, and done tells of its end.
+func atPipe(t *testing.T, server web.Server) (client net.Conn, stop func(), done <-chan error) {
+	listener, ended := make(pipes), make(chan error, 1)
+	server.Listener = listener
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { ended <- web.Serve(ctx, slog.New(slog.DiscardHandler), server) }()
+	client, accepted := net.Pipe()
+	listener <- accepted
+	t.Cleanup(func() { client.Close() })
+	return client, stop, ended
+}
+
+const get = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+
+func TestServe_HeadsAreBounded(t *testing.T) {
+	for bytes, status := range map[int]int{30 << 10: http.StatusNoContent, 64 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+		synctest.Test(t, func(t *testing.T) {
+			client, stop, done := atPipe(t, web.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusNoContent)
+			})})
+			go func() { _, _ = io.WriteString(client, get+"Padding: "+strings.Repeat("x", bytes)+"\r\n\r\n") }()
+			response, err := http.ReadResponse(bufio.NewReader(client), nil)
+			require.NoError(t, err)
+			response.Body.Close()
+			assert.Equal(t, status, response.StatusCode, "%d bytes", bytes)
+			client.Close()
+			stop()
+			assert.NoError(t, <-done)
+		})
+	}
+}
+
+// A handler that never ends is not waited for longer than an orchestrator waits.
+func TestServe_TheEndIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		client, stop, done := atPipe(t, web.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release })})
+		_, err := io.WriteString(client, get+"\r\n")
+		require.NoError(t, err)
+		synctest.Wait()
+		began := time.Now()
+		stop()
+		assert.ErrorIs(t, <-done, context.DeadlineExceeded)
+		assert.Equal(t, 9*time.Second, time.Since(began))
+		close(release)
+		client.Close()
+	})
+}
+
+// A handler that sets no deadline is not held by who reads nothing.
+func TestServe_AnswersHaveADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, ended := time.Now(), make(chan error, 1)
+		client, stop, done := atPipe(t, web.Server{WriteTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, err := w.Write(make([]byte, 1<<20))
+			ended <- err
+		})})
+		_, err := io.WriteString(client, get+"\r\n")
+		require.NoError(t, err)
+		select {
+		case err = <-ended:
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			assert.Equal(t, time.Minute, time.Since(began))
+		case <-time.After(time.Hour):
+			t.Error("the answer has no deadline")
+			client.Close()
+		}
+		stop()
+		assert.NoError(t, <-done)
+	})
+}
