@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,6 +195,24 @@ func TestClient_ABodyIsBoundedAfterDecompression(t *testing.T) {
 	assert.Len(t, *got.Name(), 1000<<10)
 }
 
+// An endless body is no more of an answer than its first bytes.
+func TestClient_AnEndlessBodyIsNotReadWhole(t *testing.T) {
+	const end = 64 << 20
+	for name, opts := range map[string]Options{"http1": {}, "net/http": {UseProxy: true}} {
+		written := make(chan int, 1)
+		api := record(t, func(w http.ResponseWriter, _ *http.Request) {
+			sum, piece := 0, bytes.Repeat([]byte(" "), 1<<20)
+			for n, err := 0, error(nil); err == nil && sum < end; sum += n {
+				n, err = w.Write(piece)
+			}
+			written <- sum
+		})
+		failed := failedJob(t, client(t, api.URL, opts), canary, anID)
+		assert.Equal(t, Malformed, failed.Type, name)
+		assert.Less(t, <-written, end, name)
+	}
+}
+
 func TestClient_RedirectsAreNotFollowed(t *testing.T) {
 	second := record(t, answer(200, string(documented(t))))
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -277,19 +297,28 @@ func TestClient_Unreachable(t *testing.T) {
 
 func TestClient_HTTP2IsUsedWhereUpstreamSpeaksIt(t *testing.T) {
 	var protocol string
+	var connections atomic.Int32
 	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protocol = r.Proto
 		_, _ = w.Write(documented(t))
 	}))
 	upstream.EnableHTTP2 = true
+	upstream.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
 	upstream.StartTLS()
 	defer upstream.Close()
 	trusted := x509.NewCertPool()
 	trusted.AddCert(upstream.Certificate())
 	c := client(t, upstream.URL, Options{RootCAs: trusted})
-	_, err := c.Job(t.Context(), NewRequest(canary, anID))
-	require.NoError(t, err)
-	assert.Equal(t, "HTTP/2.0", protocol)
+	for range 3 {
+		_, err := c.Job(t.Context(), NewRequest(canary, anID))
+		require.NoError(t, err)
+		assert.Equal(t, "HTTP/2.0", protocol)
+	}
+	assert.EqualValues(t, 2, connections.Load(), "the first one found out, the second one is used from then on")
 }
 
 func TestClient_AProxyIsUsedOnlyWhenConfigured(t *testing.T) {

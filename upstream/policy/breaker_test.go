@@ -339,3 +339,21 @@ func TestBreaker_RateLimitsAreBounded(t *testing.T) {
 	}
 	assert.LessOrEqual(t, len(limits.until), maxLimited)
 }
+
+// Many servers whose breakers open at the same moment do not probe at the same moment.
+func TestBreaker_ProbesHaveJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := map[time.Duration]bool{}
+		for range 100 {
+			b, seen := testBreaker()
+			for range failuresInARow {
+				call(b, key(1), Unavailable)
+			}
+			require.True(t, seen.open)
+			_, wait := b.Admit(key(1))
+			waits[wait] = true
+			assert.InDelta(t, probeEvery.Seconds(), wait.Seconds(), probeEvery.Seconds()/5)
+		}
+		assert.Greater(t, len(waits), 50)
+	})
+}
