@@ -3,7 +3,6 @@ package admission_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -34,11 +33,7 @@ func TestNeighbours_AttacksDisturbNobody(t *testing.T) {
 	for range 4 {
 		attackers.Go(func() {
 			for _, attack := range attacks() {
-				response, err := http.DefaultTransport.RoundTrip(attack.request(p.URL))
-				if assert.NoError(t, err, attack.name) {
-					_, _ = io.Copy(io.Discard, response.Body)
-					response.Body.Close()
-				}
+				gqltest.Do(t, attack.request(p.URL))
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 	"jobgraph/upstream/sandbox"
 )
@@ -103,7 +104,7 @@ func requireCut(ctx context.Context, t *testing.T, p *program.Program) {
 	pause(ctx, time.Second)
 	most := 0
 	for ; ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
-		held := gauge(t, p, "jobgraph_answer_bytes")
+		held := int(metric(t, p, "jobgraph_answer_bytes"))
 		most = max(most, held)
 		if held < 1<<20 {
 			break
@@ -115,20 +116,8 @@ func requireCut(ctx context.Context, t *testing.T, p *program.Program) {
 }
 
 // askOnce sends one request and reads the answer to its end.
-func askOnce(ctx context.Context, t *testing.T, p *program.Program, body string) (status int, answer string) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/graphql", strings.NewReader(body))
-	if !assert.NoError(t, err) {
-		return 0, ""
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if !assert.NoError(t, err) {
-		return 0, ""
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
-	assert.NoError(t, err)
-	return response.StatusCode, string(text)
+func askOnce(ctx context.Context, t *testing.T, p *program.Program, body string) gqltest.Answer {
+	return gqltest.Do(t, gqltest.Request(t, http.MethodPost, p.URL+"/graphql", body, "Content-Type", "application/json").WithContext(ctx))
 }
 
 // TestHostileBytes_AJobWithALongName asks for one job a hundred times, by five aliases.
@@ -136,15 +125,15 @@ func TestHostileBytes_AJobWithALongName(t *testing.T) {
 	p := fatJobs(t)
 	hostile(t, p, func(ctx context.Context) {
 		for range 20 {
-			status, answer := askOnce(ctx, t, p, question(t, fiveNames, sameJob(100)...))
-			assert.Equal(t, http.StatusOK, status)
-			assert.Contains(t, answer, `"code":"COMPLEXITY_LIMIT_EXCEEDED"`)
-			assert.True(t, strings.HasSuffix(answer, `"data":null}`), answer[:min(len(answer), 300)])
-			assert.Less(t, len(answer), 1_000)
+			answer := askOnce(ctx, t, p, question(t, fiveNames, sameJob(100)...))
+			assert.Equal(t, http.StatusOK, answer.Status)
+			assert.Contains(t, answer.Body, `"code":"COMPLEXITY_LIMIT_EXCEEDED"`)
+			assert.True(t, strings.HasSuffix(answer.Body, `"data":null}`), "%.300s", answer.Body)
+			assert.Less(t, len(answer.Body), 1_000)
 		}
-		status, answer := askOnce(ctx, t, p, question(t, fiveNames, sameJob(2)...))
-		assert.Equal(t, http.StatusOK, status)
-		assert.Greater(t, len(answer), 10*700_000, "what fits is answered")
+		answer := askOnce(ctx, t, p, question(t, fiveNames, sameJob(2)...))
+		assert.Equal(t, http.StatusOK, answer.Status)
+		assert.Greater(t, len(answer.Body), 10*700_000, "what fits is answered")
 	})
 }
 
@@ -157,13 +146,13 @@ func TestHostileBytes_FatAttacksAtOnce(t *testing.T) {
 			switch i % 5 {
 			case 0:
 				readers.Go(func() {
-					status, _ := askOnce(ctx, t, p, question(t, fiveNames, sameJob(100)...))
-					assert.Equal(t, http.StatusOK, status)
+					answer := askOnce(ctx, t, p, question(t, fiveNames, sameJob(100)...))
+					assert.Equal(t, http.StatusOK, answer.Status)
 				})
 			case 1:
 				readers.Go(func() {
-					status, _ := askOnce(ctx, t, p, question(t, fiveNames, sameJob(2)...))
-					assert.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, status)
+					answer := askOnce(ctx, t, p, question(t, fiveNames, sameJob(2)...))
+					assert.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, answer.Status)
 				})
 			case 2:
 				if connection := deaf(ctx, t, p, post(p, fatQuestion(t, i))); connection != nil {
@@ -191,10 +180,10 @@ func TestHostileBytes_ManyJobsWithLongNames(t *testing.T) {
 			for i := range ids {
 				ids[i] = fmt.Sprintf("abcdef%026x", 100*round+i)
 			}
-			status, answer := askOnce(ctx, t, p, question(t, `query ($ids: [ID!]!) { job(ids: $ids) { __typename } }`, ids...))
-			assert.Equal(t, http.StatusOK, status)
-			assert.Contains(t, answer, "The jobs of this operation have more than 8388608 bytes")
-			assert.Less(t, len(answer), 1_000)
+			answer := askOnce(ctx, t, p, question(t, `query ($ids: [ID!]!) { job(ids: $ids) { __typename } }`, ids...))
+			assert.Equal(t, http.StatusOK, answer.Status)
+			assert.Contains(t, answer.Body, "The jobs of this operation have more than 8388608 bytes")
+			assert.Less(t, len(answer.Body), 1_000)
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -155,15 +156,11 @@ func TestHostileSockets_OneClientsConnections(t *testing.T) {
 
 // requireStream asks for an event stream and reads its first event.
 func requireStream(ctx context.Context, t *testing.T, p *program.Program) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/graphql", strings.NewReader(
-		`{"query": "subscription { jobUpdated(ids: \"10000000000000000000000000000002\") { __typename } }"}`))
-	require.NoError(t, err)
-	request.Header.Set("Accept", "text/event-stream")
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
+	request := gqltest.Request(t, http.MethodPost, p.URL+"/graphql",
+		`{"query": "subscription { jobUpdated(ids: \"10000000000000000000000000000002\") { __typename } }"}`,
+		"Accept", "text/event-stream", "Content-Type", "application/json")
+	response := gqltest.Open(t, request.WithContext(ctx))
 	defer response.Body.Close()
-	require.Equal(t, http.StatusOK, response.StatusCode)
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), "data: ") {
 			require.Contains(t, lines.Text(), `{"data":{"jobUpdated":{`)

@@ -1,7 +1,6 @@
 package program_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -103,25 +102,7 @@ func askNeighbour(t *testing.T, p *program.Program) time.Duration {
 	return time.Since(began)
 }
 
-func goroutines(t *testing.T, p *program.Program) int { return gauge(t, p, "go_goroutines") }
-
-// gauge is the value of one of the program's metrics that has no labels.
-func gauge(t *testing.T, p *program.Program, name string) int {
-	response, err := http.Get(p.AdminURL + "/metrics")
-	if !assert.NoError(t, err) {
-		return 0
-	}
-	defer response.Body.Close()
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			value, err := strconv.ParseFloat(text, 64)
-			assert.NoError(t, err)
-			return int(value)
-		}
-	}
-	t.Errorf("no metric %s", name)
-	return 0
-}
+func goroutines(t *testing.T, p *program.Program) int { return int(metric(t, p, "go_goroutines")) }
 
 // memoryOf is a line of /proc/PID/status, in bytes.
 func memoryOf(t *testing.T, p *program.Program, name string) int {

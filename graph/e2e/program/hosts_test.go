@@ -1,7 +1,6 @@
 package program_test
 
 import (
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -17,24 +17,11 @@ const name = "Captions.Example.com:443"
 
 // by sends a request with the name in Host, as a browser does after DNS has turned the
 // name to this machine.
-func by(t *testing.T, p *program.Program, host, method, path, body string, headers ...string) (int, string) {
+func by(t *testing.T, p *program.Program, host, method, path, body string, headers ...string) gqltest.Answer {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, p.URL+path, strings.NewReader(body))
-	require.NoError(t, err)
+	request := gqltest.Request(t, method, p.URL+path, body, append([]string{"Content-Type", "application/json"}, headers...)...)
 	request.Host = host
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusSwitchingProtocols {
-		return response.StatusCode, ""
-	}
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response.StatusCode, string(text)
+	return gqltest.Do(t, request)
 }
 
 // every asks at every door by the name, and gives the statuses by door.
@@ -58,7 +45,7 @@ func every(t *testing.T, p *program.Program, host string) map[string]int {
 		"callback":   {http.MethodGet, "/callbacks/x", "", nil},
 		"nothing":    {http.MethodGet, "/nothing", "", nil},
 	} {
-		statuses[door], _ = by(t, p, host, c.method, c.path, c.body, c.headers...)
+		statuses[door] = by(t, p, host, c.method, c.path, c.body, c.headers...).Status
 	}
 	return statuses
 }
@@ -70,12 +57,12 @@ func TestAllowedHost_ReboundNamesAreRefused(t *testing.T) {
 	for door, status := range every(t, p, name) {
 		assert.Equal(t, http.StatusMisdirectedRequest, status, door)
 	}
-	_, text := by(t, p, name, http.MethodPost, "/graphql", documentedAndMissing)
+	text := by(t, p, name, http.MethodPost, "/graphql", documentedAndMissing).Body
 	assert.Contains(t, text, "--allowed-host NAME", "what to do")
 	assert.NotContains(t, strings.ToLower(text), "example", "nothing of the request is quoted")
-	_, metrics := get(t, p.AdminURL+"/metrics")
-	assert.NotContains(t, metrics, "jobgraph_upstream_call_seconds_count", "no call was made")
-	assert.NotContains(t, metrics, "jobgraph_operation_seconds_count", "no operation was run")
+	counted := metrics(t, p)
+	assert.NotContains(t, counted, "jobgraph_upstream_call_seconds_count", "no call was made")
+	assert.NotContains(t, counted, "jobgraph_operation_seconds_count", "no operation was run")
 }
 
 func TestAllowedHost_ANameThatIsListedIsAnswered(t *testing.T) {
@@ -85,8 +72,7 @@ func TestAllowedHost_ANameThatIsListedIsAnswered(t *testing.T) {
 	for _, host := range []string{name, "intern", "localhost", "10.0.0.1:8080", "[::1]"} {
 		assert.Equal(t, want, every(t, p, host), host)
 	}
-	status, _ := by(t, p, "other.example.com", http.MethodGet, "/healthz", "")
-	assert.Equal(t, http.StatusMisdirectedRequest, status)
+	assert.Equal(t, http.StatusMisdirectedRequest, by(t, p, "other.example.com", http.MethodGet, "/healthz", "").Status)
 }
 
 // Where no name is listed, any is answered unless a page could win by it: a token of the
@@ -103,20 +89,16 @@ func TestAllowedHost_Defaults(t *testing.T) {
 		{[]string{"--listen=127.0.0.1:0", upstream}, http.StatusMisdirectedRequest},
 		{[]string{"--listen=127.0.0.1:0", upstream, "--upstream-token=aa", "--allowed-host=*"}, http.StatusOK},
 	} {
-		status, _ := by(t, program.Start(t, c.args...), name, http.MethodGet, "/healthz", "")
-		assert.Equal(t, c.status, status, "%v", c.args)
+		assert.Equal(t, c.status, by(t, program.Start(t, c.args...), name, http.MethodGet, "/healthz", "").Status, "%v", c.args)
 	}
 }
 
 func TestHosts_TheAdminAddressIsCalledLocally(t *testing.T) {
 	p := program.Start(t, "--allowed-host=captions.example.com")
 	p.URL = p.AdminURL
-	status, _ := by(t, p, name, http.MethodGet, "/metrics", "")
-	assert.Equal(t, http.StatusMisdirectedRequest, status)
-	status, _ = by(t, p, "localhost:8081", http.MethodGet, "/metrics", "", "Sec-Fetch-Site", "cross-site")
-	assert.Equal(t, http.StatusForbidden, status)
-	status, _ = by(t, p, "localhost:8081", http.MethodGet, "/metrics", "")
-	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, http.StatusMisdirectedRequest, by(t, p, name, http.MethodGet, "/metrics", "").Status)
+	assert.Equal(t, http.StatusForbidden, by(t, p, "localhost:8081", http.MethodGet, "/metrics", "", "Sec-Fetch-Site", "cross-site").Status)
+	assert.Equal(t, http.StatusOK, by(t, p, "localhost:8081", http.MethodGet, "/metrics", "").Status)
 }
 
 func TestHosts_PublicURLIsAnAddressAlone(t *testing.T) {

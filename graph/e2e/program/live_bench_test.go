@@ -3,7 +3,6 @@ package program_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -173,18 +172,4 @@ func benchLatencies(t *testing.T, api *benchAPI, frames <-chan int, count int) [
 	}
 	slices.Sort(latencies)
 	return latencies
-}
-
-func metric(t *testing.T, p *program.Program, name string) float64 {
-	t.Helper()
-	response, err := http.Get(p.AdminURL + "/metrics")
-	require.NoError(t, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(text)
-	require.NotNil(t, found, name)
-	value, err := strconv.ParseFloat(string(found[1]), 64)
-	require.NoError(t, err)
-	return value
 }

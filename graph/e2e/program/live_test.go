@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -69,13 +69,8 @@ func (a *jobAPI) asked() int {
 // events are the data lines of the job's event stream; "" is complete.
 func events(t *testing.T, base string) <-chan string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/graphql?query="+url.QueryEscape(jobUpdated), nil)
-	require.NoError(t, err)
-	request.Header.Set("Accept", "text/event-stream")
-	request.Header.Set("Authorization", "Bearer "+canaryToken)
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, response.StatusCode)
+	response := gqltest.Open(t, gqltest.Request(t, http.MethodGet, base+"/graphql?query="+url.QueryEscape(jobUpdated), "",
+		"Accept", "text/event-stream", "Authorization", "Bearer "+canaryToken))
 	lines := make(chan string, 100)
 	go func() {
 		defer close(lines)
@@ -100,12 +95,9 @@ func TestLive_CallbacksEndInExactlyOneFinalEvent(t *testing.T) {
 	require.NoError(t, err)
 	address := strings.Replace(strings.TrimSpace(string(printed)), "{job_id}", strings.ToUpper(watchedJob), 1)
 	call := func(address string) int {
-		response, err := http.Get(address)
-		require.NoError(t, err)
-		body, _ := io.ReadAll(response.Body)
-		response.Body.Close()
-		assert.NotContains(t, string(body), watchedJob)
-		return response.StatusCode
+		answer := gqltest.Get(t, address)
+		assert.NotContains(t, answer.Body, watchedJob)
+		return answer.Status
 	}
 
 	stream := events(t, p.URL)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -29,8 +30,7 @@ func TestLog_IsWholeAtTheEnd(t *testing.T) {
 	for range clients {
 		running.Go(func() {
 			for range each {
-				status, _ := get(t, p.URL+"/healthz")
-				assert.Equal(t, http.StatusOK, status)
+				assert.Equal(t, http.StatusOK, gqltest.Get(t, p.URL+"/healthz").Status)
 			}
 		})
 	}
@@ -46,7 +46,7 @@ func TestLog_IsWholeAtTheEnd(t *testing.T) {
 func TestLog_ALineIsLoggedWithoutAnEnd(t *testing.T) {
 	p := program.Start(t)
 	for n := 1; n <= 3; n++ { // the first is written at once, another waits
-		get(t, p.URL+"/healthz")
+		gqltest.Get(t, p.URL+"/healthz")
 		require.Eventually(t, func() bool { return strings.Count(p.Log(), "msg=request") == n }, program.Timeout, 10*time.Millisecond)
 	}
 }

@@ -3,11 +3,12 @@ package program_test
 import (
 	"bufio"
 	"encoding/json"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 	"jobgraph/upstream/sandbox"
 )
@@ -27,30 +29,27 @@ const documentedAndMissing = `{"query": "query ($ids: [ID!]!) { job(ids: $ids) {
 const documentedAndMissingAnswer = `{"data": {"job": [{"__typename": "Job", "name": "example_job", "status": "COMPLETE"},
 	{"__typename": "ApiError", "type": "ITEM_NOT_FOUND", "jobId": "00000000000000000000000000000000"}]}}`
 
-func get(t *testing.T, url string) (int, string) {
-	t.Helper()
-	response, err := http.Get(url)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response.StatusCode, string(body)
-}
-
 func ask(t *testing.T, p *program.Program, body string, headers ...string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/graphql", strings.NewReader(body))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
+	return gqltest.Post(t, p.URL+"/graphql", body, headers...).Body
+}
+
+// metrics is the text of all metrics.
+func metrics(t *testing.T, p *program.Program) string {
+	t.Helper()
+	return gqltest.Get(t, p.AdminURL+"/metrics").Body
+}
+
+// metric is the value of a metric that has no labels.
+func metric(t *testing.T, p *program.Program, name string) float64 {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(metrics(t, p))
+	if !assert.NotNil(t, found, name) {
+		return 0
 	}
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(answer)
+	value, err := strconv.ParseFloat(found[1], 64)
+	assert.NoError(t, err)
+	return value
 }
 
 func TestProgram_TheEmbeddedSandbox(t *testing.T) {
@@ -64,32 +63,30 @@ func TestProgram_TheEmbeddedSandbox(t *testing.T) {
 	for path, want := range map[string]string{
 		"/schema.graphqls": schema, "/healthz": "ok", "/readyz": "ready", "/": "<title>JobGraph</title>",
 	} {
-		status, body := get(t, p.URL+path)
-		assert.Equal(t, http.StatusOK, status, path)
-		assert.Contains(t, body, want, path)
+		answer := gqltest.Get(t, p.URL+path)
+		assert.Equal(t, http.StatusOK, answer.Status, path)
+		assert.Contains(t, answer.Body, want, path)
 	}
-	_, metrics := get(t, p.AdminURL+"/metrics")
+	counted := metrics(t, p)
 	for _, line := range []string{
 		`jobgraph_operation_seconds_count{outcome="OK"} 1`,
 		`jobgraph_upstream_call_seconds_count{outcome="OK"} 1`,
 		`jobgraph_upstream_call_seconds_count{outcome="ITEM_NOT_FOUND"} 1`,
 		`jobgraph_upstream_calls_in_flight 0`, `go_goroutines`,
 	} {
-		assert.Contains(t, metrics, line)
+		assert.Contains(t, counted, line)
 	}
-	status, _ := get(t, p.AdminURL+"/debug/pprof/heap")
-	assert.Equal(t, http.StatusOK, status)
-	status, _ = get(t, p.URL+"/metrics")
-	assert.Equal(t, http.StatusNotFound, status, "metrics are on the admin address only")
+	assert.Equal(t, http.StatusOK, gqltest.Get(t, p.AdminURL+"/debug/pprof/heap").Status)
+	assert.Equal(t, http.StatusNotFound, gqltest.Get(t, p.URL+"/metrics").Status, "metrics are on the admin address only")
 }
 
 func TestProgram_TheSandboxByItselfAsAnUpstream(t *testing.T) {
 	api := program.Start(t, "sandbox")
 	documented, err := os.ReadFile("../../../upstream/sandbox/documented_job.json")
 	require.NoError(t, err)
-	status, body := get(t, api.URL+"/api/job/info?v=1&api_token="+sandbox.Token+"&job_id="+sandbox.ExampleRequestJobID)
-	assert.Equal(t, http.StatusOK, status)
-	assert.Equal(t, string(documented), body)
+	answer := gqltest.Get(t, api.URL+"/api/job/info?v=1&api_token="+sandbox.Token+"&job_id="+sandbox.ExampleRequestJobID)
+	assert.Equal(t, http.StatusOK, answer.Status)
+	assert.Equal(t, string(documented), answer.Body)
 
 	p := program.Start(t, "--upstream-url", api.URL)
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing, "Authorization", "Bearer "+sandbox.Token))
@@ -109,8 +106,7 @@ func TestProgram_TheLogForAMachine(t *testing.T) {
 	var entry map[string]string
 	require.NoError(t, json.Unmarshal(line, &entry), string(line))
 	assert.Equal(t, "none", entry["metrics"])
-	status, _ := get(t, entry["playground"]+"healthz")
-	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, http.StatusOK, gqltest.Get(t, entry["playground"]+"healthz").Status)
 	require.NoError(t, command.Process.Signal(os.Interrupt))
 	assert.NoError(t, command.Wait(), "SIGINT ends the program with exit code 0")
 }
@@ -149,8 +145,7 @@ func TestProgram_AWrongSettingIsOneLineAndExitCode1(t *testing.T) {
 
 func TestProgram_TheCache(t *testing.T) {
 	calls := func(p *program.Program) string {
-		_, metrics := get(t, p.AdminURL+"/metrics")
-		_, count, _ := strings.Cut(metrics, `jobgraph_upstream_call_seconds_count{outcome="OK"} `)
+		_, count, _ := strings.Cut(metrics(t, p), `jobgraph_upstream_call_seconds_count{outcome="OK"} `)
 		count, _, _ = strings.Cut(count, "\n")
 		return count
 	}
@@ -192,12 +187,8 @@ func TestProgram_SIGTERMFinishesWhatIsInFlight(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- p.Stop() }()
 	require.Eventually(t, func() bool {
-		response, err := http.Get(p.URL + "/readyz")
-		if err != nil {
-			return false
-		}
-		response.Body.Close()
-		return response.StatusCode == http.StatusServiceUnavailable
+		answer, err := gqltest.Send(gqltest.Request(t, http.MethodGet, p.URL+"/readyz", ""))
+		return err == nil && answer.Status == http.StatusServiceUnavailable
 	}, program.Timeout, 5*time.Millisecond)
 	free()
 	assert.JSONEq(t, `{"data": {"job": [{"name": "example_job"}]}}`, <-answer)
@@ -207,7 +198,7 @@ func TestProgram_SIGTERMFinishesWhatIsInFlight(t *testing.T) {
 func TestProgram_TheAccessLogHoldsNoQuery(t *testing.T) {
 	const canary = "c0ffee1234abcdef5678c0ffee123456"
 	p := program.Start(t, "--log-level", "debug")
-	_, _ = get(t, p.URL+"/graphql?query={__typename}&canary="+canary)
+	gqltest.Get(t, p.URL+"/graphql?query={__typename}&canary="+canary)
 	ask(t, p, documentedAndMissing, "Authorization", "Bearer "+canary)
 	require.NoError(t, p.Stop())
 	assert.Contains(t, p.Log(), "route=/graphql")

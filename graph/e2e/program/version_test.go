@@ -37,6 +37,5 @@ func TestVersion_IsShownEverywhere(t *testing.T) {
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
 	assert.Equal(t, "jobgraph/"+match[1], agent.Load())
 
-	_, metrics := get(t, p.AdminURL+"/metrics")
-	assert.Contains(t, metrics, `jobgraph_build_info{commit="`+match[2]+`",version="`+match[1]+`"} 1`)
+	assert.Contains(t, metrics(t, p), `jobgraph_build_info{commit="`+match[2]+`",version="`+match[1]+`"} 1`)
 }
