@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 	"jobgraph/upstream/sandbox"
 )
@@ -50,13 +52,20 @@ func TestClients_TypeScriptClients(t *testing.T) {
 func TestClients_Relay(t *testing.T) {
 	needsNode(t)
 	server := program.Start(t)
-	schema := get(t, server.URL+"/schema.graphqls")
-	require.NoError(t, os.WriteFile("clients/relay/schema.graphql", schema, 0o600))
+	writeSchema(t, server, "clients/relay/schema.graphql")
 	runIn(t, "clients/relay", "npx", "relay-compiler")
 	runIn(t, "clients/relay", "npx", "babel", "jobs.js", "--out-file", "built.js")
 	output := runClient(t, "clients/relay/built.js", server.URL)
 	assert.Equal(t, "example_job", output.Stored.Name)
 	assert.NotEmpty(t, output.Stored.DueDate, "the refetch brought a field that the list had not")
+}
+
+// writeSchema writes the schema that the server shows to clients.
+func writeSchema(t *testing.T, server *program.Program, file string) {
+	t.Helper()
+	schema := gqltest.Get(t, server.URL+"/schema.graphqls")
+	require.Equal(t, http.StatusOK, schema.Status, schema.Body)
+	require.NoError(t, os.WriteFile(file, []byte(schema.Body), 0o600))
 }
 
 // runClient runs a client that asks for the documented job and one that does not exist.
@@ -82,8 +91,7 @@ func TestClients_Genqlient(t *testing.T) {
 	server := program.Start(t)
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("clients/go")))
-	schema := get(t, server.URL+"/schema.graphqls")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "schema.graphqls"), schema, 0o600))
+	writeSchema(t, server, filepath.Join(dir, "schema.graphqls"))
 	runIn(t, dir, "go", "tool", "genqlient")
 	runIn(t, dir, "go", "vet", ".")
 	output := runIn(t, dir, "go", "run", ".", server.URL+"/graphql")

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 	"jobgraph/upstream/sandbox"
 )
@@ -159,8 +160,9 @@ func jobsOf(project any) []string {
 func (c *composed) followJob(t *testing.T, gateway string) {
 	t.Helper()
 	c.upstream.reset()
-	response := post(t, gateway, hiveCanary, `{"query": "subscription { jobUpdated(ids: [\"30000000000000000000000000000001\"]) { ... on Job { status } } }"}`,
-		"Accept", "text/event-stream")
+	request := post(t, gateway, hiveCanary, `{"query": "subscription { jobUpdated(ids: [\"30000000000000000000000000000001\"]) { ... on Job { status } } }"}`)
+	request.Header.Set("Accept", "text/event-stream")
+	response := gqltest.Open(t, request)
 	defer response.Body.Close()
 	events := bufio.NewScanner(response.Body)
 	for _, want := range []string{"AUTHORIZING", "PENDING"} {
@@ -191,24 +193,17 @@ func (c *composed) assertCalls(t *testing.T, ids []string, token string) {
 
 func ask(t *testing.T, address, token, request string) projectsAnswer {
 	t.Helper()
+	got := gqltest.Do(t, post(t, address, token, request))
+	require.Equal(t, http.StatusOK, got.Status, got.Body)
 	var answer projectsAnswer
-	require.NoError(t, json.Unmarshal(body(t, post(t, address, token, request)), &answer))
+	require.NoError(t, json.Unmarshal([]byte(got.Body), &answer))
 	return answer
 }
 
-// post sends a query as a gateway's caller with a token.
-func post(t *testing.T, address, token, request string, headers ...string) *http.Response {
+// post is a query as a gateway's caller with a token sends it.
+func post(t *testing.T, address, token, request string) *http.Request {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), nodeTimeout)
 	t.Cleanup(cancel)
-	post, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(request))
-	require.NoError(t, err)
-	post.Header.Set("Content-Type", "application/json")
-	post.Header.Set("Authorization", "Bearer "+token)
-	for i := 0; i < len(headers); i += 2 {
-		post.Header.Set(headers[i], headers[i+1])
-	}
-	response, err := http.DefaultClient.Do(post)
-	require.NoError(t, err)
-	return response
+	return gqltest.Request(t, http.MethodPost, address, request, "Content-Type", "application/json", "Authorization", "Bearer "+token).WithContext(ctx)
 }

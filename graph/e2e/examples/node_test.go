@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -99,12 +98,4 @@ func freePort(t *testing.T) string {
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	return port
-}
-
-// get gives the body at the address.
-func get(t *testing.T, address string) []byte {
-	t.Helper()
-	response, err := http.Get(address)
-	require.NoError(t, err)
-	return body(t, response)
 }

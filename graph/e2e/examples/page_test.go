@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -19,8 +19,5 @@ func TestPage_InABrowser(t *testing.T) {
 }
 
 func TestPage_IsServedOnlyWhenAsked(t *testing.T) {
-	response, err := http.Get(program.Start(t).URL + "/example/")
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+	assert.Equal(t, http.StatusNotFound, gqltest.Get(t, program.Start(t).URL+"/example/").Status)
 }

@@ -2,7 +2,6 @@ package examples_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,8 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"jobgraph/upstream/sandbox"
 )
@@ -90,13 +87,4 @@ func nameOf(id string) string {
 		return copiedName
 	}
 	return "job_" + id
-}
-
-func body(t *testing.T, response *http.Response) []byte {
-	t.Helper()
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, response.StatusCode, "%s", content)
-	return content
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/serve/web"
 	"jobgraph/upstream"
 )
@@ -75,10 +75,7 @@ func TestSlowClients_SendersAreCutAndDisturbNobody(t *testing.T) {
 		connections[i] = connection
 	}
 	for range 20 {
-		response, err := http.Post("http://"+address+"/graphql", "application/json", strings.NewReader(`{"query": "{ __typename }"}`))
-		require.NoError(t, err)
-		assert.Equal(t, http.StatusOK, response.StatusCode)
-		response.Body.Close()
+		assert.Equal(t, http.StatusOK, gqltest.Post(t, "http://"+address+"/graphql", `{"query": "{ __typename }"}`).Status)
 	}
 	for i, connection := range connections {
 		require.NoError(t, connection.SetReadDeadline(time.Now().Add(time.Minute)))
@@ -103,20 +100,8 @@ func TestSlowClients_LongAnswersOutliveTheReadDeadline(t *testing.T) {
 		}
 	})
 	address := serve(t, handler, web.Server{BodyTimeout: bodyTimeout})
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		var body io.Reader
-		if method == http.MethodPost {
-			body = strings.NewReader("body")
-		}
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/graphql", body)
-		require.NoError(t, err)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		text, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		response.Body.Close()
-		assert.Equal(t, "whole", string(text), method)
-	}
+	assert.Equal(t, "whole", gqltest.Get(t, "http://"+address+"/graphql").Body)
+	assert.Equal(t, "whole", gqltest.Post(t, "http://"+address+"/graphql", "body").Body)
 }
 
 func TestSlowClients_OriginsForWebSockets(t *testing.T) {
