@@ -1,7 +1,7 @@
 package graph_test
 
 import (
-	"io"
+	"jobgraph/graph/e2e/gqltest"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,18 +39,12 @@ const oneLiveJob = `{ job(ids: [\"` + liveJob + `\"]) { __typename ... on ApiErr
 
 func answerTo(t *testing.T, lines []string, method, address, accept, body string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
-	require.NoError(t, err)
-	request.Header = http.Header{"Accept": {accept}, "Authorization": lines}
+	request := gqltest.Request(t, method, address, body, "Accept", accept)
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(answer)
+	request.Header["Authorization"] = lines
+	return gqltest.Do(t, request).Body
 }
 
 // TestAuthorization_IsOneLine holds for each transport: the server's own token is

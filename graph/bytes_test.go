@@ -2,8 +2,7 @@ package graph_test
 
 import (
 	"context"
-	"encoding/json"
-	"io"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/budget"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 	"jobgraph/upstream/sandbox"
 	"jobgraph/upstream/store"
@@ -25,15 +25,9 @@ import (
 func (s *liveServer) askBytes(t *testing.T, query string) map[string]string {
 	t.Helper()
 	answers := map[string]string{}
-	body, err := json.Marshal(map[string]string{"query": query})
-	require.NoError(t, err)
 	patient := serveHandler(t, s.Config.Handler) // without the deadlines of a live server
-	response, err := http.Post(patient, "application/json", strings.NewReader(string(body)))
-	require.NoError(t, err)
-	answers["POST"] = wholeAnswer(t, response)
-	response, err = http.Get(patient + "?" + url.Values{"query": {query}}.Encode())
-	require.NoError(t, err)
-	answers["GET"] = wholeAnswer(t, response)
+	answers["POST"] = wholeAnswer(gqltest.Query(t, patient, query, nil))
+	answers["GET"] = wholeAnswer(gqltest.Get(t, patient+"?"+url.Values{"query": {query}}.Encode()))
 	stream := s.stream(t, http.MethodPost, "", query)
 	answers["SSE"] = strings.Join(stream.next(), "\n")
 	stream.response.Body.Close()
@@ -45,12 +39,8 @@ func (s *liveServer) askBytes(t *testing.T, query string) map[string]string {
 }
 
 // wholeAnswer is the status and its text, Retry-After where there is one, and the body.
-func wholeAnswer(t *testing.T, response *http.Response) string {
-	t.Helper()
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response.Status + " " + response.Header.Get("Retry-After") + " " + string(body)
+func wholeAnswer(a gqltest.Answer) string {
+	return fmt.Sprintf("%d %s %s %s", a.Status, http.StatusText(a.Status), a.Header.Get("Retry-After"), a.Body)
 }
 
 // withBudget is a server whose answers may have 2,000 bytes each.
@@ -144,9 +134,8 @@ func (fatSource) Job(ctx context.Context, r upstream.Request) (*upstream.Encoded
 func TestBudget_JobsThatAreTooLargeEndTheOthers(t *testing.T) {
 	t.Parallel()
 	address := serveHandler(t, graph.NewHandler(fatSource{}, graph.Options{Budget: budget.New(10_000, 2_000)}))
-	response, err := http.Get(address + "?" + url.Values{"query": {`{ job(ids: ["aaaa", "fata", "fatb", "fatc"]) { __typename } }`}}.Encode())
-	require.NoError(t, err)
-	assert.Contains(t, wholeAnswer(t, response), "The jobs of this operation have more than 2000 bytes")
+	answer := gqltest.Get(t, address+"?"+url.Values{"query": {`{ job(ids: ["aaaa", "fata", "fatb", "fatc"]) { __typename } }`}}.Encode())
+	assert.Contains(t, wholeAnswer(answer), "The jobs of this operation have more than 2000 bytes")
 }
 
 // A state that is too large to be told does not end a subscription.
@@ -214,9 +203,7 @@ func TestBudget_NoRoomForACachedResponse(t *testing.T) {
 	server := serveHandler(t, graph.NewHandler(cache, graph.Options{DefaultToken: sandbox.Token, Budget: bytes, CacheResponses: true,
 		ObserveShared: func(how string) { hows = append(hows, how) }}))
 	ask := func() string {
-		response, err := http.Post(server+"/graphql", "application/json", strings.NewReader(`{"query": "{ jobById(id: \"`+sandbox.DocumentedJobID+`\") { ... on Job { name } } }"}`))
-		require.NoError(t, err)
-		return wholeAnswer(t, response)
+		return wholeAnswer(gqltest.Query(t, server+"/graphql", `{ jobById(id: "`+sandbox.DocumentedJobID+`") { ... on Job { name } } }`, nil))
 	}
 	const answer = `200 OK  {"data":{"jobById":{"name":"example_job"}}}`
 	assert.Equal(t, answer, ask())

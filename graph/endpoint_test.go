@@ -67,26 +67,22 @@ func (e *endpoint) jobs(t testing.TB, ids ...string) []result {
 
 // ask is jobs for goroutines, which must not end a test.
 func (e *endpoint) ask(ids ...string) ([]result, error) {
-	var data struct{ Job []result }
-	err := e.post(jobQuery, map[string]any{"ids": ids}, &data, nil)
-	return data.Job, err
-}
-
-func (e *endpoint) post(query string, variables map[string]any, data, errs any) error {
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	body, err := json.Marshal(map[string]any{"query": jobQuery, "variables": map[string]any{"ids": ids}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request, err := http.NewRequest(http.MethodPost, e.url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+canary)
 	response, err := e.client.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
-	return json.NewDecoder(response.Body).Decode(&struct{ Data, Errors any }{data, errs})
+	var answer struct{ Data struct{ Job []result } }
+	err = json.NewDecoder(response.Body).Decode(&answer)
+	return answer.Data.Job, err
 }

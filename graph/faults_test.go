@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 	"jobgraph/upstream/faults"
 )
@@ -134,18 +135,11 @@ func TestFaults_References(t *testing.T) {
 	require.NoError(t, err)
 	defer server.Close()
 	endpoint := newEndpoint(t, newClient(t, server.URL(), timeouts))
-	var data struct {
-		Entities []*result `json:"_entities"`
-	}
-	var errs []struct {
-		Path       []any
-		Extensions map[string]any
-	}
-	err = endpoint.post(`query($of: [_Any!]!) { _entities(representations: $of) { ... on Job { id } } }`,
-		map[string]any{"of": []map[string]string{{"__typename": "Job", "id": badID}}}, &data, &errs)
-	require.NoError(t, err)
+	answer := gqltest.Query(t, endpoint.url, `query($of: [_Any!]!) { _entities(representations: $of) { ... on Job { id } } }`,
+		map[string]any{"of": []map[string]string{{"__typename": "Job", "id": badID}}}, "Authorization", "Bearer "+canary)
+	errs := answer.Errors()
 	require.Len(t, errs, 1)
 	assert.Equal(t, []any{"_entities", 0.0}, errs[0].Path)
 	assert.Equal(t, map[string]any{"code": "UPSTREAM_RATE_LIMITED", "retryable": true, "retryAfterSeconds": 7.0}, errs[0].Extensions)
-	assert.Equal(t, []*result{nil}, data.Entities)
+	assert.JSONEq(t, `{"_entities": [null]}`, answer.Data())
 }

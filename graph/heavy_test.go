@@ -3,13 +3,12 @@ package graph_test
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 )
 
@@ -28,11 +27,7 @@ func TestHeavy_OperationsTakeTurns(t *testing.T) {
 	source := hanging{make(chan struct{}, 1000), make(chan struct{})}
 	server := serveHandler(t, graph.NewHandler(source, graph.Options{DefaultToken: liveToken}))
 	ask := func(query string) string {
-		response, err := http.Post(server, "application/json", strings.NewReader(`{"query": "`+query+`"}`))
-		if !assert.NoError(t, err) {
-			return ""
-		}
-		return wholeAnswer(t, response)
+		return wholeAnswer(gqltest.Query(t, server, query, nil))
 	}
 	heavy := func(n int) string {
 		query := "{"

@@ -7,6 +7,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admission"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream/sandbox"
 )
 
@@ -47,6 +48,6 @@ func TestJobByID_CostsOneID(t *testing.T) {
 	limits.UpstreamCalls = 1
 	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
 	s.data(t, `{ jobById(id: "ab") { __typename } }`, nil)
-	got := s.query(t, `{ one: jobById(id: "ab") { __typename } two: jobById(id: "cd") { __typename } }`, nil)
-	assert.Equal(t, "COMPLEXITY_LIMIT_EXCEEDED", code(t, got))
+	got := gqltest.Query(t, s.URL, `{ one: jobById(id: "ab") { __typename } two: jobById(id: "cd") { __typename } }`, nil)
+	assert.Equal(t, "COMPLEXITY_LIMIT_EXCEEDED", got.Code())
 }

@@ -3,7 +3,6 @@ package graph_test
 import (
 	"bufio"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 )
 
@@ -27,26 +27,21 @@ func (s *liveServer) stream(t *testing.T, method, token, query string, ids ...st
 	t.Helper()
 	variables, err := json.Marshal(map[string]any{"ids": ids})
 	require.NoError(t, err)
-	address, body := s.URL+"/graphql", io.Reader(nil)
+	address, body := s.URL+"/graphql", ""
 	if method == http.MethodGet {
 		address += "?" + url.Values{"query": {query}, "variables": {string(variables)}}.Encode()
 	} else {
 		text, _ := json.Marshal(map[string]any{"query": query, "variables": json.RawMessage(variables)})
-		body = strings.NewReader(string(text))
+		body = string(text)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), method, address, body)
-	require.NoError(t, err)
-	request.Header.Set("Accept", "text/event-stream")
-	if body != nil {
+	request := gqltest.Request(t, method, address, body, "Accept", "text/event-stream")
+	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	t.Cleanup(func() { response.Body.Close() })
-	require.Equal(t, http.StatusOK, response.StatusCode)
+	response := gqltest.Open(t, request)
 	require.Equal(t, "text/event-stream; charset=utf-8", response.Header.Get("Content-Type"))
 	return &eventStream{t, response, bufio.NewScanner(response.Body)}
 }
@@ -120,17 +115,11 @@ func TestSSE_EventStreamRefusesWhatIsNoRequest(t *testing.T) {
 		{"form", http.MethodPost, "", "application/x-www-form-urlencoded", "query=" + canary, http.StatusUnsupportedMediaType},
 		{"size", http.MethodPost, "", "application/json", `{"query": "` + strings.Repeat("x", 300<<10), http.StatusRequestEntityTooLarge},
 	} {
-		request, err := http.NewRequest(test.method, s.URL+"/graphql"+test.query, strings.NewReader(test.body))
-		require.NoError(t, err)
-		request.Header.Set("Accept", "text/event-stream")
-		request.Header.Set("Content-Type", test.contentType)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err, test.name)
-		body, _ := io.ReadAll(response.Body)
-		response.Body.Close()
-		assert.Equal(t, test.status, response.StatusCode, test.name)
-		assert.Contains(t, string(body), `{"errors":[{"message":`, test.name)
-		assert.NotContains(t, string(body), canary, test.name)
+		answer := gqltest.Do(t, gqltest.Request(t, test.method, s.URL+"/graphql"+test.query, test.body,
+			"Accept", "text/event-stream", "Content-Type", test.contentType))
+		assert.Equal(t, test.status, answer.Status, test.name)
+		assert.Contains(t, answer.Body, `{"errors":[{"message":`, test.name)
+		assert.NotContains(t, answer.Body, canary, test.name)
 	}
 }
 
@@ -144,25 +133,15 @@ func TestSSE_JSONIsServedWhereItIsPreferred(t *testing.T) {
 		"application/json, text/event-stream":                  "application/json",
 		"text/event-stream;q=0, application/json":              "application/json",
 	} {
-		request, err := http.NewRequest(http.MethodPost, s.URL+"/graphql", strings.NewReader(`{"query": "{ __typename }"}`))
-		require.NoError(t, err)
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Accept", accept)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		response.Body.Close()
-		assert.Contains(t, response.Header.Get("Content-Type"), want, accept)
+		answer := gqltest.Post(t, s.URL+"/graphql", `{"query": "{ __typename }"}`, "Accept", accept)
+		assert.Contains(t, answer.Header.Get("Content-Type"), want, accept)
 	}
 }
 
 func TestSSE_ASubscriptionNeedsAStream(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
-	body := `{"query": "subscription { jobUpdated(ids: \"0001\") { __typename } }"}`
-	response, err := http.Post(s.URL+"/graphql", "application/json", strings.NewReader(body))
-	require.NoError(t, err)
-	defer response.Body.Close()
-	answer, _ := io.ReadAll(response.Body)
-	assert.Contains(t, string(answer), "A subscription needs a WebSocket")
+	answer := gqltest.Query(t, s.URL+"/graphql", `subscription { jobUpdated(ids: "0001") { __typename } }`, nil)
+	assert.Contains(t, answer.Body, "A subscription needs a WebSocket")
 	assert.Zero(t, s.poller.Jobs())
 }

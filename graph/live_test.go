@@ -18,6 +18,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admission"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
@@ -310,16 +311,12 @@ func TestLive_ForeignOriginsAndTooManyConnections(t *testing.T) {
 		options.AllowOrigin = web.Origins{"https://friend.example"}.Allow
 	})
 	status := func(origin string, header http.Header) int {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/graphql?query={__typename}", nil)
-		require.NoError(t, err)
+		request := gqltest.Request(t, http.MethodGet, s.URL+"/graphql?query={__typename}", "")
 		request.Header = header.Clone()
 		if origin != "" {
 			request.Header.Set("Origin", origin)
 		}
-		response, err := http.DefaultTransport.RoundTrip(request)
-		require.NoError(t, err)
-		response.Body.Close()
-		return response.StatusCode
+		return gqltest.Do(t, request).Status
 	}
 	upgrade := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Protocol": {"graphql-transport-ws"}}
@@ -402,10 +399,7 @@ func TestLive_Cancellation(t *testing.T) {
 	assert.NoError(t, <-done)
 	assert.Zero(t, s.connections.Open())
 
-	response, err := http.Get(s.URL + "/graphql?query={__typename}")
-	require.NoError(t, err)
-	response.Body.Close()
-	assert.Equal(t, http.StatusOK, response.StatusCode, "a query that is in flight is answered")
+	assert.Equal(t, http.StatusOK, gqltest.Get(t, s.URL+"/graphql?query={__typename}").Status, "a query that is in flight is answered")
 }
 
 func TestLive_ThousandSubscribersCostOnePollerOverWebSockets(t *testing.T) {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 )
 
@@ -30,16 +30,15 @@ func TestLoader_ACancelledOperationStopsItsCalls(t *testing.T) {
 	server := httptest.NewServer(graph.NewHandler(source, graph.Options{DefaultToken: "aa"}))
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader(`{"query": "{ job(ids: [\"a\", \"b\", \"c\"]) { __typename } }"}`))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
+	request := gqltest.Request(t, http.MethodPost, server.URL, `{"query": "{ job(ids: [\"a\", \"b\", \"c\"]) { __typename } }"}`,
+		"Content-Type", "application/json")
 	go func() {
 		for range 3 {
 			<-source.started
 		}
 		cancel()
 	}()
-	_, err = server.Client().Do(request)
+	_, err := gqltest.Send(request.WithContext(ctx))
 	require.ErrorIs(t, err, context.Canceled)
 	stopped := []string{<-source.stopped, <-source.stopped, <-source.stopped}
 	assert.ElementsMatch(t, []string{"a", "b", "c"}, stopped)

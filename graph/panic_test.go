@@ -3,17 +3,15 @@ package graph_test
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 )
 
@@ -36,26 +34,17 @@ func TestPanic_IsLoggedWithItsStackAndNoSecret(t *testing.T) {
 		var log bytes.Buffer
 		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		server := httptest.NewServer(graph.NewHandler(panicking{}, graph.Options{Logger: logger}))
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL,
-			strings.NewReader(`{"query": "{ job(ids: [\"`+id+`\"]) { __typename } }"}`))
-		require.NoError(t, err)
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Authorization", "Bearer "+token)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		body, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		response.Body.Close()
+		answer := gqltest.Post(t, server.URL, `{"query": "{ job(ids: [\"`+id+`\"]) { __typename } }"}`, "Authorization", "Bearer "+token)
 		server.Close()
 
-		assert.Equal(t, http.StatusOK, response.StatusCode)
-		assert.Contains(t, string(body), `"code":"INTERNAL_SERVER_ERROR"`)
-		assert.NotContains(t, string(body), "panic")
+		assert.Equal(t, http.StatusOK, answer.Status)
+		assert.Contains(t, answer.Body, `"code":"INTERNAL_SERVER_ERROR"`)
+		assert.NotContains(t, answer.Body, "panic")
 		assert.Contains(t, log.String(), said)
 		assert.Contains(t, log.String(), "panic_test.go", "the stack")
 		for i := 0; i+8 <= len(token); i++ {
 			assert.NotContains(t, log.String(), token[i:i+8])
-			assert.NotContains(t, string(body), token[i:i+8])
+			assert.NotContains(t, answer.Body, token[i:i+8])
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/serve/admin"
 	"jobgraph/upstream"
 	"jobgraph/upstream/faults"
@@ -131,31 +132,26 @@ func everyRoute(t *testing.T, handler http.Handler) string {
 	)
 	var answers strings.Builder
 	ask := func(method, accept, query string) {
-		address, body := server.URL+"?query="+url.QueryEscape(query), ""
-		if method == http.MethodPost {
-			address, body = server.URL, fmt.Sprintf(`{"query": %q}`, query)
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
-		require.NoError(t, err)
-		request.Header.Set("Accept", accept)
-		if body != "" {
-			request.Header.Set("Content-Type", "application/json")
+		request := gqltest.Request(t, method, server.URL+"?query="+url.QueryEscape(query), "", "Accept", accept)
+		if method == http.MethodPost {
+			request = gqltest.Request(t, method, server.URL, fmt.Sprintf(`{"query": %q}`, query), "Accept", accept, "Content-Type", "application/json")
 		}
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		defer response.Body.Close()
-		_ = response.Header.Write(&answers)
+		request = request.WithContext(ctx)
 		if query == changes { // it may never end: the first event will do
+			response := gqltest.Open(t, request)
+			defer response.Body.Close()
+			_ = response.Header.Write(&answers)
 			first := make([]byte, 4096)
 			n, err := io.ReadAtLeast(response.Body, first, len("event: next\ndata: {}"))
 			require.NoError(t, err)
 			answers.Write(first[:n])
 			return
 		}
-		_, err = io.Copy(&answers, response.Body)
-		require.NoError(t, err)
+		answer := gqltest.Do(t, request)
+		_ = answer.Header.Write(&answers)
+		answers.WriteString(answer.Body)
 	}
 	for _, query := range []string{jobs, jobByID, entities} {
 		ask(http.MethodPost, "application/json", query)

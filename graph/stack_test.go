@@ -3,7 +3,6 @@ package graph_test
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 
 	"jobgraph/graph"
 	"jobgraph/graph/admission"
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 	"jobgraph/upstream/sandbox"
 )
@@ -60,47 +60,12 @@ func newStack(t *testing.T, handler http.Handler, opts graph.Options) *stack {
 // withSandboxToken are the options of callers that send no token.
 var withSandboxToken = graph.Options{DefaultToken: sandbox.Token}
 
-type reply struct {
-	Data   json.RawMessage
-	Errors []struct {
-		Message    string
-		Path       []any
-		Extensions map[string]any
-	}
-}
-
-func (s *stack) query(t *testing.T, query string, variables map[string]any, headers ...string) reply {
-	t.Helper()
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
-	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, bytes.NewReader(body))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	response, err := s.Client().Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	var got reply
-	require.NoError(t, json.Unmarshal(text, &got), string(text))
-	return got
-}
-
-// data is the reply's data of a query that has no errors.
+// data is the data of a query that has no errors.
 func (s *stack) data(t *testing.T, query string, variables map[string]any, headers ...string) string {
 	t.Helper()
-	got := s.query(t, query, variables, headers...)
-	require.Empty(t, got.Errors)
-	return string(got.Data)
-}
-
-func code(t *testing.T, got reply) any {
-	t.Helper()
-	require.NotEmpty(t, got.Errors)
-	return got.Errors[0].Extensions["code"]
+	got := gqltest.Query(t, s.URL, query, variables, headers...)
+	require.Empty(t, got.Errors(), got.Body)
+	return got.Data()
 }
 
 func ids(list ...string) map[string]any { return map[string]any{"ids": append([]string{}, list...)} }
@@ -183,9 +148,9 @@ func TestHandler_TooManyIDs(t *testing.T) {
 	limits := admission.DefaultLimits()
 	limits.IDs = 2
 	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token, Limits: limits})
-	got := s.query(t, wholeJob, ids("aa", "bb", "cc"))
-	assert.Equal(t, "BAD_USER_INPUT", code(t, got))
-	assert.Contains(t, got.Errors[0].Message, "2")
+	got := gqltest.Query(t, s.URL, wholeJob, ids("aa", "bb", "cc"))
+	assert.Equal(t, "BAD_USER_INPUT", got.Code())
+	assert.Contains(t, got.Message(), "2")
 	assert.Empty(t, s.asked)
 	s.data(t, wholeJob, ids("aa", "bb"))
 	assert.Len(t, s.asked, 2)
@@ -221,16 +186,16 @@ func TestHandler_EachReferenceIsAnsweredByItself(t *testing.T) {
 	})
 	s := newStack(t, fails, withSandboxToken)
 	job := func(id any) map[string]any { return map[string]any{"__typename": "Job", "id": id} }
-	got := s.query(t, `query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Job { status } } }`,
+	got := gqltest.Query(t, s.URL, `query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Job { status } } }`,
 		map[string]any{"r": []any{
 			job("10000000000000000000000000000002"), job(missingID), job("bad0"), map[string]any{"__typename": "Job"},
 			job(nil), map[string]any{"id": "aa"}, map[string]any{"__typename": "Project", "id": "aa"}, job([]int{1}),
 			job("10000000000000000000000000000002"), job("10000000000000000000000000000003"),
 		}})
 	assert.JSONEq(t, `{"_entities": [{"__typename": "Job", "status": "PENDING"}, null, null, null, null, null, null, null,
-		{"__typename": "Job", "status": "PENDING"}, {"__typename": "Job", "status": "IN_PROCESS"}]}`, string(got.Data))
+		{"__typename": "Job", "status": "PENDING"}, {"__typename": "Job", "status": "IN_PROCESS"}]}`, got.Data())
 	failed := map[float64]any{}
-	for _, e := range got.Errors {
+	for _, e := range got.Errors() {
 		require.Len(t, e.Path, 2, e.Message)
 		assert.Equal(t, "_entities", e.Path[0])
 		failed[e.Path[1].(float64)] = e.Extensions["code"]
@@ -247,9 +212,9 @@ func TestHandler_ARepresentationThatIsNoObject(t *testing.T) {
 		`{ ...q } fragment q on Query { _entities(representations: [[1]]) { __typename } }`,
 		`{ _entities(representations: ["x"]) { __typename } }`,
 	} {
-		got := s.query(t, query, nil)
-		assert.Equal(t, "BAD_USER_INPUT", code(t, got), query)
-		assert.NotContains(t, got.Errors[0].Message, "interface")
+		got := gqltest.Query(t, s.URL, query, nil)
+		assert.Equal(t, "BAD_USER_INPUT", got.Code(), query)
+		assert.NotContains(t, got.Message(), "interface")
 	}
 	assert.Empty(t, s.asked)
 }
@@ -269,7 +234,7 @@ func TestHandler_BrokenOperations(t *testing.T) {
 		`{ job(ids: 7.5) { __typename } }`: "GRAPHQL_VALIDATION_FAILED",
 		`{` + strings.Repeat(" __typename", 1100) + `}`: "GRAPHQL_PARSE_FAILED",
 	} {
-		assert.Equal(t, want, code(t, s.query(t, query, nil)), query)
+		assert.Equal(t, want, gqltest.Query(t, s.URL, query, nil).Code(), query)
 	}
 }
 
@@ -295,9 +260,9 @@ func TestHandler_TheServedSchemaHasNoHelpers(t *testing.T) {
 		`{ ... on JobRepresentation { id } }`, `{ job(ids: []) { ... on JobRepresentatio { id } } }`, `{ _entities(representations: []) { ... on Entity { findJob } } }`,
 		`{ _entities(representations: []) { ... on Entit { id } } }`, `{ findJob }`, `{ job(ids: []) { ... on Job { findJob } } }`,
 	} {
-		got := s.query(t, text, nil)
-		require.NotEmpty(t, got.Errors, text)
-		for _, err := range got.Errors {
+		got := gqltest.Query(t, s.URL, text, nil)
+		require.NotEmpty(t, got.Errors(), text)
+		for _, err := range got.Errors() {
 			assert.NotContains(t, err.Message, "Representation", text)
 			assert.NotContains(t, err.Message, `"Entity"`, text)
 			assert.NotContains(t, err.Message, "findJob", text)
