@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,14 +30,12 @@ func TestErrors_ACallerWhoLeavesIsLoggedAtDebug(t *testing.T) {
 	server := httptest.NewServer(graph.NewHandler(source, graph.Options{DefaultToken: "aa",
 		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}))
 	ctx, leave := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, strings.NewReader(`{"query": "{ job(ids: [\"a\"]) { __typename } }"}`))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
+	request := gqltest.Request(t, http.MethodPost, server.URL, `{"query": "{ job(ids: [\"a\"]) { __typename } }"}`, "Content-Type", "application/json")
 	go func() {
 		<-source.started
 		leave()
 	}()
-	_, err = server.Client().Do(request)
+	_, err := gqltest.Send(request.WithContext(ctx))
 	require.ErrorIs(t, err, context.Canceled)
 	server.Close() // waits for the operation's end
 	assert.Contains(t, log.String(), "level=DEBUG")

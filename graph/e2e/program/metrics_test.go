@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 )
 
@@ -16,15 +17,9 @@ import (
 func TestMetrics_WatchedJobsAndLiveConnections(t *testing.T) {
 	api := newJobAPI(t)
 	p := program.Start(t, "--upstream-url", api.URL, "--upstream-token", canaryToken)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/graphql?query="+
-		url.QueryEscape(`subscription { jobUpdated(ids: ["aa", "bb"]) { __typename } }`), nil)
-	require.NoError(t, err)
-	request.Header.Set("Accept", "text/event-stream")
-	stream, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer stream.Body.Close()
+	query := url.QueryEscape(`subscription { jobUpdated(ids: ["aa", "bb"]) { __typename } }`)
+	gqltest.Open(t, gqltest.Request(t, http.MethodGet, p.URL+"/graphql?query="+query, "", "Accept", "text/event-stream"))
 	require.Eventually(t, func() bool { return api.asked() >= 2 }, program.Timeout, time.Millisecond, "both are watched")
-	_, metrics := get(t, p.AdminURL+"/metrics")
-	assert.Contains(t, metrics, "\njobgraph_watched_jobs 2\n")
-	assert.Contains(t, metrics, "\njobgraph_live_connections 1\n")
+	assert.EqualValues(t, 2, metric(t, p, "jobgraph_watched_jobs"))
+	assert.EqualValues(t, 1, metric(t, p, "jobgraph_live_connections"))
 }

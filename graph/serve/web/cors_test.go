@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/serve/web"
 )
 
@@ -17,12 +17,7 @@ func TestCORS_ExposesTheHeaders(t *testing.T) {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})}, web.Server{})
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/graphql", nil)
-	require.NoError(t, err)
-	request.Header.Set("Origin", origin)
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	response.Body.Close()
-	assert.Equal(t, "1", response.Header.Get("Retry-After"))
-	assert.Equal(t, "Retry-After", response.Header.Get("Access-Control-Expose-Headers"))
+	answer := gqltest.Get(t, "http://"+address+"/graphql", "Origin", origin)
+	assert.Equal(t, "1", answer.Header.Get("Retry-After"))
+	assert.Equal(t, "Retry-After", answer.Header.Get("Access-Control-Expose-Headers"))
 }
