@@ -43,9 +43,12 @@ func wholeAnswer(a gqltest.Answer) string {
 	return fmt.Sprintf("%d %s %s %s", a.Status, http.StatusText(a.Status), a.Header.Get("Retry-After"), a.Body)
 }
 
+// allBytes have room for several answers whose clients have just had the last byte.
+const allBytes = 40_000
+
 // withBudget is a server whose answers may have 2,000 bytes each.
 func withBudget(t *testing.T, change func(*graph.Options)) (*liveServer, *budget.Budget) {
-	bytes := budget.New(10_000, 2_000)
+	bytes := budget.New(allBytes, 2_000)
 	s := startLive(t, func(o *graph.Options) {
 		o.Budget = bytes
 		if change != nil {
@@ -168,7 +171,7 @@ func TestBudget_AnEventThatIsTooLarge(t *testing.T) {
 
 // fill takes all that is left.
 func fill(hold *budget.Hold, b *budget.Budget) error {
-	return hold.Open(b).Resize(int(10_000 - b.InUse()))
+	return hold.Open(b).Resize(int(allBytes - b.InUse()))
 }
 
 func TestBudget_NoRoomForAnotherAnswer(t *testing.T) {
@@ -198,7 +201,7 @@ func TestBudget_NoRoomForACachedResponse(t *testing.T) {
 	t.Cleanup(client.Close)
 	cache := store.New(client, store.Options{ActiveTTL: time.Hour, SettledTTL: time.Hour})
 	t.Cleanup(cache.Close)
-	bytes := budget.New(10_000, 2_000)
+	bytes := budget.New(allBytes, 2_000)
 	var hows []string
 	server := serveHandler(t, graph.NewHandler(cache, graph.Options{DefaultToken: sandbox.Token, Budget: bytes, CacheResponses: true,
 		ObserveShared: func(how string) { hows = append(hows, how) }}))
