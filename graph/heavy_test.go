@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"jobgraph/graph"
+	"jobgraph/graph/admission"
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 )
@@ -21,29 +22,60 @@ func (h hanging) Job(context.Context, upstream.Request) (*upstream.EncodedJob, e
 	return (&upstream.Job{ID: "a", Status: upstream.StatusPending}).Encode(), nil
 }
 
-// TestHeavy_OperationsTakeTurns has as many as take all there is beyond one field each.
+// Twenty fields at the top are nineteen more than one.
 func TestHeavy_OperationsTakeTurns(t *testing.T) {
-	const fields, most = 20, 256 / (20 - 1)
-	source := hanging{make(chan struct{}, 1000), make(chan struct{})}
-	server := serveHandler(t, graph.NewHandler(source, graph.Options{DefaultToken: liveToken}))
-	ask := func(query string) string {
-		return wholeAnswer(gqltest.Query(t, server, query, nil))
-	}
-	heavy := func(n int) string {
+	const fields = 20
+	takeTurns(t, 256/(fields-1), fields, func(n int) string {
 		query := "{"
 		for field := range fields {
 			query += fmt.Sprintf(" f%d_%d: jobById(id: %d) { __typename }", n, field, field)
 		}
 		return query + " }"
+	})
+}
+
+// A hundred jobs with 400 fields each are 40 times a thousand fields.
+func TestHeavy_LargeAnswersTakeTurns(t *testing.T) {
+	const jobs, fields = 100, 400
+	takeTurns(t, 256/(jobs*fields/1000), jobs, func(n int) string {
+		query := "{ job(ids: ["
+		for id := range jobs {
+			query += fmt.Sprintf("%d, ", id)
+		}
+		query += "]) {"
+		for field := range fields {
+			query += fmt.Sprintf(" f%d_%d: __typename", n, field)
+		}
+		return query + " } }"
+	})
+}
+
+// takeTurns has as many heavy operations as there is room for, each of so many calls, and
+// then one more.
+func takeTurns(t *testing.T, most, calls int, heavy func(n int) string) {
+	t.Helper()
+	source := hanging{make(chan struct{}, 1000), make(chan struct{})}
+	limits := admission.DefaultLimits()
+	limits.Tokens, limits.Aliases = 10_000, 1000
+	server := serveHandler(t, graph.NewHandler(source, graph.Options{DefaultToken: liveToken, Limits: limits}))
+	ask := func(query string) string {
+		return wholeAnswer(gqltest.Query(t, server, query, nil))
 	}
-	answers := make(chan string)
+	answers, another := make(chan string, most), make(chan string, 1)
 	for n := range most {
 		go func() { answers <- ask(heavy(n)) }()
 	}
-	for range most * fields {
+	for range most * calls {
 		<-source.asked
 	}
-	refused := ask(heavy(most))
+	go func() { another <- ask(heavy(most)) }()
+	var refused string
+	select {
+	case refused = <-another:
+	case <-source.asked:
+		close(source.answer)
+		t.Fatal("one more than there is room for is executed")
+	}
 	assert.Contains(t, refused, "503 Service Unavailable 1 ")
 	assert.Contains(t, refused, `"code":"OVERLOADED"`)
 	assert.Contains(t, ask(`{ __typename }`), "200 OK", "one that is not heavy")

@@ -100,6 +100,7 @@ func attacks() []attack {
 		{"depth of 11", query(strings.Repeat("{a", 11) + strings.Repeat("}", 11)), 400, complexity},
 		{"depth by GET", get(strings.Repeat("{a", 300) + strings.Repeat("}", 300)), 400, complexity},
 		{"aliases", query("{" + each(31, " a%d: __typename") + "}"), 400, complexity},
+		{"aliases below a field", query("{ job(ids: []) {" + each(31, " a%d: __typename") + "} }"), 400, complexity},
 		{"aliases in fragments", query("{ ...f } fragment f on Query {" + each(31, " a%d: __typename") + "}"), 400, complexity},
 		{"repeated fields", query("{" + strings.Repeat(" __typename", 990) + "}"), 400, complexity},
 		{"root fields", query("{ ...f } fragment f on Query { __typename" + each(20, " a%d: __typename") + "}"), 400, complexity},
