@@ -33,7 +33,7 @@ func TestVersion_IsShownEverywhere(t *testing.T) {
 		api.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	p := program.Start(t, "--upstream-url", server.URL, "--upstream-token", sandbox.Token)
+	p := program.Spawn(t, "--upstream-url", server.URL, "--upstream-token", sandbox.Token) // go test stamps no version
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
 	assert.Equal(t, "jobgraph/"+match[1], agent.Load())
 
