@@ -155,7 +155,7 @@ var mutations = []mutation{
 	{"a client's message", "graph/transport/websocket.go", "conn.SetReadLimit(maxMessage)", "conn.SetReadLimit(-1)",
 		"graph/transport", "TestWebSocket_MessagesAreBounded"},
 	{"operations of a WebSocket", "graph/transport/websocket_protocol.go", "len(s.active) >= s.MaxOperations", "len(s.active) < 0",
-		"graph/transport", "TestWebSocket_WhoDoesNotReadIsNotRead"},
+		"graph", "TestLive_WebSocketRefusesOperations"},
 	{"an event stream's write deadline", "graph/transport/sse.go", "_ = s.conn.SetWriteDeadline(pace.Deadline(bytes, timeout))", "_ = s.conn.SetWriteDeadline(time.Time{})",
 		"graph/transport", "TestSSE_DeadlineFollowsTheReader"},
 	{"a WebSocket's write deadline", "graph/transport/websocket_write.go", "_ = s.below.SetWriteDeadline(s.pace.Deadline(bytes, timeout))", "_ = timeout",
