@@ -3,7 +3,7 @@
 // that is named there must fail. The tree itself is never touched: the changed file
 // lies over it by go's -overlay.
 //
-//	go run ./.ci/mutate             all mutations, ten minutes on two cores
+//	go run ./.ci/mutate             all mutations, a quarter of an hour on two cores
 //	go run ./.ci/mutate CORS        those whose line has the text
 //	go run ./.ci/mutate --check     only that the table fits the tree
 package main

@@ -161,7 +161,7 @@ var mutations = []mutation{
 	{"a WebSocket's write deadline", "graph/transport/websocket_write.go", "_ = s.below.SetWriteDeadline(s.pace.Deadline(bytes, timeout))", "_ = timeout",
 		"graph/transport", "TestWebSocket_DeadlineFollowsTheReader"},
 	{"an answer's write deadline", "graph/serve/web/progress.go", "w.pace.Deadline(progressUnit, w.timeout)", "time.Time{}",
-		"graph/serve/web", "TestSlowClients_ReadersThatStopAreCut"},
+		"graph/serve/web", "TestReadersThatAreTooSlowAreCut"},
 	{"the server's write deadline", "graph/serve/web/serve.go", "WriteTimeout:      cmp.Or(s.WriteTimeout, 5*time.Minute),", "",
 		"graph/serve/web", "TestServe_AnswersHaveADeadline"},
 	{"a body comes in time", "graph/serve/web/serve.go", "ReadTimeout:       cmp.Or(s.BodyTimeout, 10*time.Second),", "",
