@@ -88,8 +88,11 @@ var mutations = []mutation{
 		"token, _ := c.opts.Caller(ctx)\n\tkey := c.hash.Sum(token,", "key := c.hash.Sum(\"\",",
 		"graph/responsecache", "TestResponseCache_ResponsesOfTwoTokensNeverMeet"},
 	{"a response by its request's bytes is its token's", "graph/responsecache/requests.go",
-		"c.hash.Sum(token, string(request))", "c.hash.Sum(\"\", string(request))",
+		"c.hash.Sum(token, method, string(request))", "c.hash.Sum(\"\", method, string(request))",
 		"graph/responsecache", "TestResponseCache_ResponsesOfTwoTokensNeverMeet"},
+	{"a response by its request's bytes is its method's", "graph/responsecache/requests.go",
+		"c.hash.Sum(token, method, string(request))", "c.hash.Sum(token, string(request))",
+		"graph/responsecache", "TestResponseCache_MethodsNeverMeet"},
 
 	// Limits of operations.
 	{"30 aliases", "graph/admission/limits.go", "Aliases: 30,", "Aliases: 3000,",

@@ -273,3 +273,20 @@ func TestResponseCache_TheSameTextByPostByGetAndByItsHash(t *testing.T) {
 	}
 	assert.Equal(t, repeated(responsecache.Cached, 4), w.shares())
 }
+
+// A body that is the query string of a request that was answered is still no request.
+func TestResponseCache_MethodsNeverMeet(t *testing.T) {
+	w := newWorld(t, plain)
+	query := url.Values{"query": {`{ job(ids: ["aa"]) { ... on Job { name } } }`}}.Encode()
+	ask := func(method, query, body string) string {
+		r, err := http.NewRequestWithContext(t.Context(), method, w.URL+"?"+query, strings.NewReader(body))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+oneToken)
+		r.Header.Set("Content-Type", "application/json")
+		return gqltest.Do(t, r).Body
+	}
+	for range 2 {
+		require.Contains(t, ask(http.MethodGet, query, ""), oneToken)
+	}
+	assert.Contains(t, ask(http.MethodPost, "", query), "BAD_REQUEST")
+}

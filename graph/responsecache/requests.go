@@ -15,14 +15,14 @@ const (
 // responseKey is where an operation that may share has its key, in the operation's stats.
 const responseKey = "responsecache.key"
 
-// Lookup gives the response to a request of the same bytes by the same caller, where it is
-// cached and valid: the request need not be decoded. nil: there is none.
-func (c *Cache) Lookup(ctx context.Context, request []byte) *graphql.Response {
+// Lookup gives the response to a request of the same method and bytes by the same caller,
+// where it is cached and valid: the request need not be decoded. nil: there is none.
+func (c *Cache) Lookup(ctx context.Context, method string, request []byte) *graphql.Response {
 	token, fresh := c.opts.Caller(ctx)
 	if c.requests == nil || fresh {
 		return nil
 	}
-	key, ok := c.requests.GetIfPresent(c.requestKey(token, request))
+	key, ok := c.requests.GetIfPresent(c.requestKey(token, method, request))
 	if !ok {
 		return nil
 	}
@@ -36,17 +36,17 @@ func (c *Cache) Lookup(ctx context.Context, request []byte) *graphql.Response {
 
 // Remember has Lookup find what is cached for the operation by the request's bytes. They
 // must be all that the operation was made of, the caller aside.
-func (c *Cache) Remember(ctx context.Context, request []byte, operation *graphql.OperationContext) {
+func (c *Cache) Remember(ctx context.Context, method string, request []byte, operation *graphql.OperationContext) {
 	key, ok := operation.Stats.GetExtension(responseKey).(key)
 	if !ok || c.requests == nil {
 		return
 	}
 	if _, cached := c.entries.GetIfPresent(key); cached {
 		token, _ := c.opts.Caller(ctx)
-		c.requests.Set(c.requestKey(token, request), key)
+		c.requests.Set(c.requestKey(token, method, request), key)
 	}
 }
 
-func (c *Cache) requestKey(token string, request []byte) key {
-	return c.hash.Sum(token, string(request))
+func (c *Cache) requestKey(token, method string, request []byte) key {
+	return c.hash.Sum(token, method, string(request))
 }

@@ -67,11 +67,11 @@ func TestResponsecache_RequestsAreBounded(t *testing.T) {
 	operation := ask("a")
 	request := func(i int) []byte { return fmt.Appendf(nil, "%d", i) }
 	for i := range requests {
-		c.Remember(t.Context(), request(i), operation)
+		c.Remember(t.Context(), "POST", request(i), operation)
 	}
 	found := 0
 	for i := range requests {
-		if c.Lookup(t.Context(), request(i)) != nil {
+		if c.Lookup(t.Context(), "POST", request(i)) != nil {
 			found++
 		}
 	}

@@ -34,13 +34,13 @@ type HTTP struct {
 	Panicked func(ctx context.Context, value any)
 }
 
-// Responses are a cache of responses by the bytes of their requests: the body of a POST,
-// the query string of a GET.
+// Responses are a cache of responses by the method and the bytes of their requests: the
+// body of a POST, the query string of a GET.
 type Responses interface {
 	// Lookup gives nil where there is none.
-	Lookup(ctx context.Context, request []byte) *graphql.Response
+	Lookup(ctx context.Context, method string, request []byte) *graphql.Response
 	// Remember is called with each operation that was executed.
-	Remember(ctx context.Context, request []byte, operation *graphql.OperationContext)
+	Remember(ctx context.Context, method string, request []byte, operation *graphql.OperationContext)
 }
 
 var _ graphql.Transport = HTTP{}
@@ -117,7 +117,7 @@ func decodeRequest(r *http.Request, request []byte, start time.Time) (params *gr
 func (h HTTP) answered(ctx context.Context, a responder, request []byte, start time.Time) bool {
 	var response *graphql.Response
 	if h.Responses != nil {
-		response = h.Responses.Lookup(ctx, request)
+		response = h.Responses.Lookup(ctx, a.r.Method, request)
 	}
 	if response == nil {
 		if h.Overloaded == nil || !h.Overloaded() {
@@ -150,7 +150,7 @@ func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *
 		responses, ctx := a.exec.DispatchOperation(ctx, operation)
 		a.respond(responses(ctx))
 		if h.Responses != nil {
-			h.Responses.Remember(ctx, request, operation)
+			h.Responses.Remember(ctx, a.r.Method, request, operation)
 		}
 	}
 }
