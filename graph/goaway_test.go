@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -95,6 +96,10 @@ func (l *closingListener) goAway(conn net.Conn) {
 		if header[3] == 1 { // HEADERS
 			l.left.Add(-1)
 			_, _ = conn.Write([]byte{0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+			// A connection that is closed with bytes unread is reset, and the client might
+			// not see the GOAWAY: the client closes it.
+			_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_, _ = io.Copy(io.Discard, conn)
 			return
 		}
 	}

@@ -99,6 +99,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		Introspection: !opts.HideSchema,
 		SubgraphSDL:   opts.SubgraphSDL,
 		MaxInflight:   opts.MaxInflight,
+		Token:         func(ctx context.Context) string { return callerFrom(ctx).token },
 	})
 	server.Use(guard)
 	server.SetQueryCache(guard)

@@ -162,7 +162,7 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, 
 	if err != nil {
 		return nil, err
 	}
-	defer c.slots.Release(turn)
+	defer c.slots.Release(turn, 1)
 	// One more attempt where it may well help, within the budget. It keeps the turn.
 	c.budget.Deposit()
 	job, failed := c.attempt(ctx, deadline, key, token, id)
@@ -183,7 +183,7 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, 
 
 // acquireSlot waits for a slot, half of the call's time at most: what is left is for the call.
 func (c *Client) acquireSlot(ctx context.Context, r Request) (*policy.Tenant, error) {
-	turn, err := c.slots.Acquire(ctx, r.Key.Token, r.Operation, c.timeout/2)
+	turn, err := c.slots.Acquire(ctx, r.Key.Token, r.Operation, 1, c.timeout/2)
 	switch {
 	case err == nil:
 		return turn, nil

@@ -31,7 +31,7 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 	case fields > g.limits.ResponseFields:
 		return tooComplex("The answer could have %d fields, %d are allowed. Ask for fewer jobs or fields at a time.", fields, g.limits.ResponseFields)
 	}
-	g.heavy.weigh(ctx, len(m.roots), addSat(fields, m.introspectionFields))
+	g.weigh(ctx, len(m.roots), addSat(fields, m.introspectionFields))
 	return nil
 }
 

@@ -231,6 +231,41 @@ func TestOverload_CachedResponsesNeedNoPermit(t *testing.T) {
 	assert.Equal(t, 200, gqltest.Do(t, query("{ __typename }")(p.URL)).Status)
 }
 
+// Five hundred operations of one token hang, and those of another one are executed.
+func TestOverload_HangingOperationsOfOneTokenLeaveOthersTheirs(t *testing.T) {
+	release := make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("api_token") == "aa" {
+			<-release
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"JobId": %q, "JobStatus": "Pending"}`, r.URL.Query().Get("job_id"))
+	}))
+	t.Cleanup(upstream.Close)
+	p := program.Start(t, "--upstream-url="+upstream.URL)
+	ask := func(token string, id int) gqltest.Answer {
+		return gqltest.Query(t, p.URL+"/graphql", fmt.Sprintf(`{ job(ids: ["%d"]) { ... on Job { id } } }`, id), nil, "Authorization", "Bearer "+token)
+	}
+	const all, share = 500, 210
+	statuses := make(chan int, all)
+	for id := range all {
+		go func() { statuses <- ask("aa", id).Status }()
+	}
+	for range all - share {
+		assert.Equal(t, 503, <-statuses)
+	}
+	for id := range 20 {
+		answer := ask("bb", id)
+		assert.Equal(t, 200, answer.Status, answer.Body)
+		assert.Contains(t, answer.Body, fmt.Sprintf(`"id":"%d"`, id))
+		assert.Equal(t, 503, ask("aa", all+id).Status)
+	}
+	close(release)
+	for range share {
+		assert.Equal(t, 200, <-statuses)
+	}
+}
+
 func TestDoors_WrongSettingsAreSaidInOneLine(t *testing.T) {
 	notJSON := filepath.Join(t.TempDir(), "manifest.json")
 	require.NoError(t, os.WriteFile(notJSON, []byte("[]"), 0o600))

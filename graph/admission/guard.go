@@ -11,6 +11,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"jobgraph/graph/boundedcache"
+	"jobgraph/graph/budget"
 	"jobgraph/graph/errcode"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	// least 256, what they take together beyond one field at their top and a thousand in
 	// their answer; 256.
 	MaxInflight int
+	// Token gives the caller's token, by which operations take turns; nil: all are one's.
+	Token func(ctx context.Context) string
 }
 
 // Guard is a gqlgen extension and the executor's query cache in one: it reads and
@@ -41,8 +44,9 @@ type Guard struct {
 	introspection, subgraphSDL bool
 	schema                     *ast.Schema
 	sizes                      sizes
-	limiter                    *limiter
-	heavy                      heavy
+	permits                    *limiter // of queries that are executed
+	heavy                      *limiter // of what they take beyond one field
+	maxWeight                  int
 	parsing                    chan struct{} // one for each text that is being read
 	documents                  *otter.Cache[string, *document]
 }
@@ -57,19 +61,26 @@ var (
 
 // New returns the guard of a schema.
 func New(schema *ast.Schema, opts Options) *Guard {
+	token := opts.Token
+	if token == nil {
+		token = func(context.Context) string { return "" }
+	}
+	maxWeight := max(opts.MaxInflight, 256)
 	return &Guard{
 		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
 		schema:    schema,
 		sizes:     newSizes(schema),
-		limiter:   newLimiter(cmp.Or(opts.MaxInflight, 256)),
-		heavy:     newHeavy(max(opts.MaxInflight, 256)),
+		permits:   newLimiter(cmp.Or(opts.MaxInflight, 256), token),
+		heavy:     newLimiter(maxWeight, token),
+		maxWeight: maxWeight,
 		parsing:   make(chan struct{}, maxParsing),
 		documents: boundedcache.New(maxDocumentBytes, func(text string, d *document) uint32 { return d.weight(text) }),
 	}
 }
 
-// Overloaded says whether a query that has to be executed would be refused at once.
-func (g *Guard) Overloaded() bool { return g.limiter.overloaded() }
+// Overloaded says whether a query of the caller that has to be executed would be refused
+// at once.
+func (g *Guard) Overloaded(ctx context.Context) bool { return g.permits.overloaded(ctx) }
 
 // ExtensionName is gqlgen's.
 func (g *Guard) ExtensionName() string { return "Guard" }
@@ -118,14 +129,26 @@ func (g *Guard) InterceptOperation(ctx context.Context, next graphql.OperationHa
 }
 
 // InterceptResponse has a query wait for its permit and its turn, and bounds the errors of
-// every response. An event of a subscription takes neither: it waits for long.
+// every response. An event of a subscription takes neither: it waits for long. A response
+// that is cached, or made for an equal query already, does not come here: it costs no more
+// than a refusal.
 func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	if !dispatched(ctx) {
 		return boundErrors(ctx, next(ctx))
 	}
-	return boundErrors(ctx, g.limiter.execute(ctx, func(ctx context.Context) *graphql.Response {
-		return g.heavy.execute(ctx, next)
-	}))
+	release, ok := g.permits.acquire(ctx, 1)
+	if !ok {
+		return budget.Overloaded("This server has too many operations under way. Try again in a moment.")
+	}
+	defer release()
+	if weight := weightOf(ctx); weight > 0 {
+		release, ok := g.heavy.acquire(ctx, weight)
+		if !ok {
+			return budget.Overloaded("This server has too many operations of this size under way. Try again in a moment, or ask for less at a time.")
+		}
+		defer release()
+	}
+	return boundErrors(ctx, next(ctx))
 }
 
 func dispatched(ctx context.Context) bool {

@@ -2,16 +2,16 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
-
-	"jobgraph/graph/budget"
+	"jobgraph/upstream"
+	"jobgraph/upstream/policy"
 )
 
 const (
-	// queueWait is how long an operation waits for a permit before it is refused.
+	// queueWait is how long an operation waits for its slots before it is refused.
 	queueWait = 20 * time.Millisecond
 	// maxQueued bounds how many wait.
 	maxQueued = 256
@@ -20,56 +20,39 @@ const (
 	vainFor = 100 * time.Millisecond
 )
 
-// limiter bounds the queries that are executed at the same time. A response that is
-// cached, or made for an equal query already, needs no permit: it costs no more than a
-// refusal. First come, first served.
+// limiter bounds what is executed at the same time, and shares its slots among tokens as
+// calls of the job API are: operations of one token that hang leave slots to all others.
 type limiter struct {
-	permits chan struct{}
-	queued  atomic.Int64
-	vainAt  atomic.Int64 // unix nanoseconds
+	slots  *policy.FairQueue
+	token  func(ctx context.Context) string
+	vainAt atomic.Int64 // unix nanoseconds
 }
 
-func newLimiter(permits int) *limiter { return &limiter{permits: make(chan struct{}, permits)} }
-
-// execute holds a permit while the query is executed, or refuses it.
-func (l *limiter) execute(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	if !l.acquire(ctx) {
-		return budget.Overloaded("This server has too many operations under way. Try again in a moment.")
-	}
-	defer l.release()
-	return next(ctx)
+func newLimiter(slots int, token func(ctx context.Context) string) *limiter {
+	return &limiter{slots: policy.NewFairQueue(slots, maxQueued), token: token}
 }
 
-func (l *limiter) acquire(ctx context.Context) bool {
-	select {
-	case l.permits <- struct{}{}:
-		return true
-	default:
-	}
+// acquire gives so many slots to an operation, or refuses it.
+func (l *limiter) acquire(ctx context.Context, slots int) (release func(), ok bool) {
+	longest := queueWait
 	if l.inVain() {
-		return false
+		longest = 0
 	}
-	defer l.queued.Add(-1)
-	if l.queued.Add(1) > maxQueued {
-		return false
-	}
-	timer := time.NewTimer(queueWait)
-	defer timer.Stop()
-	select {
-	case l.permits <- struct{}{}:
-		return true
-	case <-ctx.Done():
-	case <-timer.C:
+	tenant, err := l.slots.Acquire(ctx, upstream.KeyOf(l.token(ctx)), nil, slots, longest)
+	switch {
+	case err == nil:
+		return func() { l.slots.Release(tenant, slots) }, true
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		l.vainAt.Store(time.Now().UnixNano())
 	}
-	return false
+	return nil, false
 }
 
-// overloaded says whether a permit would be refused at once.
-func (l *limiter) overloaded() bool { return len(l.permits) == cap(l.permits) && l.inVain() }
+// overloaded says whether the caller would be refused a slot at once.
+func (l *limiter) overloaded(ctx context.Context) bool {
+	return l.inVain() && !l.slots.Eligible(upstream.KeyOf(l.token(ctx)))
+}
 
 func (l *limiter) inVain() bool {
 	return time.Now().UnixNano()-l.vainAt.Load() < int64(vainFor)
 }
-
-func (l *limiter) release() { <-l.permits }

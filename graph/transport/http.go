@@ -24,9 +24,9 @@ type HTTP struct {
 	DisableGET bool
 	// Responses are looked up before a request is decoded; nil: there are none.
 	Responses Responses
-	// Overloaded says whether an operation would be refused at once, so that it need not
-	// be decoded either; nil: it never would.
-	Overloaded func() bool
+	// Overloaded says whether an operation of the caller would be refused at once, so that
+	// it need not be decoded either; nil: it never would.
+	Overloaded func(ctx context.Context) bool
 	// Observe is told of each answer that is given without the executor: outcome is "OK"
 	// or its error's code; nil: nobody is told.
 	Observe func(outcome string, took time.Duration)
@@ -120,7 +120,7 @@ func (h HTTP) answered(ctx context.Context, a responder, request []byte, start t
 		response = h.Responses.Lookup(ctx, a.r.Method, request)
 	}
 	if response == nil {
-		if h.Overloaded == nil || !h.Overloaded() {
+		if h.Overloaded == nil || !h.Overloaded(ctx) {
 			return false
 		}
 		response = overloaded

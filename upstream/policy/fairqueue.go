@@ -28,18 +28,19 @@ const (
 // state; two of them differ by their addresses.
 type Operation struct{ _ byte }
 
-// FairQueue bounds the calls under way, and how many may wait to be. Tokens take turns,
-// and each token's operations do within its turns. Slots cannot be taken back, so no
+// FairQueue bounds what is under way, and how many may wait to be: calls of one slot, or
+// work of several. Tokens take turns, and each token's operations do within its turns. Slots cannot be taken back, so no
 // token is given all of them: see eligible. It keeps no goroutine: who releases a slot
 // hands it to the next.
 //
 // Invariants, whenever mu is free:
 //   - free and the slots that tokens hold are as many as the concurrency, always.
-//   - No token that waits is eligible. So slots are free only where they are kept for
-//     others, and a token that holds nothing waits only while none is free.
+//   - No token is eligible for what waits first in its turn. So slots are free only where
+//     they are kept for others or are too few, and a token that holds nothing waits only
+//     while too few are free.
 //   - byToken has exactly the tokens that hold a slot or wait: it is as bounded as those.
-//   - A token that waits and holds nothing is given a slot after each other one that
-//     waits was given one at most.
+//   - A token that waits for one slot and holds nothing is given it after each other one
+//     that waits was given one at most.
 type FairQueue struct {
 	reserve int
 	few     int // a token that holds fewer may take from the reserve
@@ -72,6 +73,7 @@ type operationQueue struct {
 // waiter is ready once: nil is a slot, ErrBusy is none.
 type waiter struct {
 	owner *Operation
+	slots int
 	ready chan error
 	at    *list.Element // nil when it waits no more
 }
@@ -85,23 +87,40 @@ func NewFairQueue(concurrency, waiting int) *FairQueue {
 	return &FairQueue{reserve: reserve, few: max(1, reserve/8), free: concurrency, room: waiting, byToken: map[keyedhash.Sum]*Tenant{}}
 }
 
-// eligible says whether the token may have one more slot. A token without any may have
-// each that is free; one that holds many leaves some to others.
-func (q *FairQueue) eligible(t *Tenant) bool {
-	return q.free > 0 && (t.held < q.few || t.held < maxShare*(q.free-q.reserve))
+// eligible says whether the token may have so many more slots. A token without any may
+// have each that is free; one that holds many leaves some to others.
+func (q *FairQueue) eligible(t *Tenant, slots int) bool {
+	held, free := t.held+slots-1, q.free-slots+1 // before the last one
+	return free > 0 && (t.held < q.few || held < maxShare*(free-q.reserve))
 }
 
-// Acquire waits for a slot, so long at most, which is given back by Release. The error
-// is ErrBusy or a context's.
-func (q *FairQueue) Acquire(ctx context.Context, token keyedhash.Sum, op *Operation, longest time.Duration) (*Tenant, error) {
+// Eligible says whether the token would be given a slot without a wait.
+func (q *FairQueue) Eligible(token keyedhash.Sum) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if t := q.byToken[token]; t != nil {
+		return t.waiting == 0 && q.eligible(t, 1)
+	}
+	return q.free > 0
+}
+
+// Acquire waits for so many slots at once, so long at most; Release gives them back. The
+// error is ErrBusy or a context's. A longest of 0 does not wait.
+func (q *FairQueue) Acquire(ctx context.Context, token keyedhash.Sum, op *Operation, slots int, longest time.Duration) (*Tenant, error) {
 	q.mu.Lock()
 	t := q.tenant(token)
-	if q.eligible(t) {
-		q.grant(t)
+	if t.waiting == 0 && q.eligible(t, slots) {
+		q.grant(t, slots)
 		q.mu.Unlock()
 		return t, nil
 	}
-	w, ok := q.join(t, op)
+	if longest <= 0 {
+		q.forgetIdle(t)
+		q.mu.Unlock()
+		return nil, ErrBusy
+	}
+	w, ok := q.join(t, op, slots)
+	q.handOn() // who gave up a place may have stood before who needs fewer slots
 	q.forgetIdle(t)
 	q.mu.Unlock()
 	if !ok {
@@ -118,35 +137,43 @@ func (q *FairQueue) Acquire(ctx context.Context, token keyedhash.Sum, op *Operat
 	}
 }
 
-// Release returns a slot: the token whose turn it is gets it.
-func (q *FairQueue) Release(t *Tenant) {
+// Release returns slots: the token whose turn it is gets them.
+func (q *FairQueue) Release(t *Tenant, slots int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t.held--
-	q.free++
+	t.held -= slots
+	q.free += slots
 	q.handOn()
 	q.forgetIdle(t)
 }
 
-// handOn gives what became free to those who wait. One pass is enough: each slot given
-// leaves the others less. It passes over tokens that hold few slots or more, so there
-// are no more of them than slots.
+// handOn gives what became free to those who wait, in turns, until it is too little for
+// each of them.
 func (q *FairQueue) handOn() {
-	var next *list.Element
-	for turn := q.rotation.Front(); turn != nil && q.free > 0; turn = next {
-		next = turn.Next()
-		t := turn.Value.(*Tenant)
-		if !q.eligible(t) {
-			continue
+	for given := true; given && q.free > 0; {
+		given = false
+		var next *list.Element
+		for turn := q.rotation.Front(); turn != nil && q.free > 0; turn = next {
+			next = turn.Next()
+			given = q.serve(turn) || given
 		}
-		q.rotation.MoveToBack(turn)
-		first := t.operations.Front()
-		t.operations.MoveToBack(first)
-		w := first.Value.(*operationQueue).waiters.Front().Value.(*waiter)
-		q.remove(t, w)
-		q.grant(t)
-		w.ready <- nil
 	}
+}
+
+// serve gives the token what it waits for in its turn, and has it wait for the next one.
+func (q *FairQueue) serve(turn *list.Element) bool {
+	t := turn.Value.(*Tenant)
+	first := t.operations.Front()
+	w := first.Value.(*operationQueue).waiters.Front().Value.(*waiter)
+	if !q.eligible(t, w.slots) {
+		return false
+	}
+	q.rotation.MoveToBack(turn)
+	t.operations.MoveToBack(first)
+	q.remove(t, w)
+	q.grant(t, w.slots)
+	w.ready <- nil
+	return true
 }
 
 // Waiting is how many wait for a slot.
@@ -166,23 +193,24 @@ func (q *FairQueue) Free() int {
 	return q.free
 }
 
-func (q *FairQueue) grant(t *Tenant) {
-	t.held++
-	q.free--
+func (q *FairQueue) grant(t *Tenant, slots int) {
+	t.held += slots
+	q.free -= slots
 }
 
-// abandon takes back a waiter whose context has ended, and the slot that it may have been
+// abandon takes back a waiter whose context has ended, and the slots that it may have been
 // given in the meantime.
 func (q *FairQueue) abandon(t *Tenant, w *waiter) {
 	q.mu.Lock()
 	waits := w.at != nil
 	if waits {
 		q.remove(t, w)
+		q.handOn()
 		q.forgetIdle(t)
 	}
 	q.mu.Unlock()
 	if !waits && <-w.ready == nil {
-		q.Release(t)
+		q.Release(t, w.slots)
 	}
 }
 

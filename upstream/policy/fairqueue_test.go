@@ -17,6 +17,7 @@ import (
 // asker is one call in a fair queue, as the test sees it.
 type asker struct {
 	token    int
+	slots    int
 	cancel   context.CancelFunc
 	done     bool
 	turn     *Tenant
@@ -31,6 +32,7 @@ type queueUnderTest struct {
 	q           *FairQueue
 	concurrency int
 	waiting     int
+	most        int // slots of one call
 	operations  []*Operation
 	askers      []*asker // who hold or wait
 }
@@ -42,7 +44,10 @@ func TestFairQueue(t *testing.T) {
 	random := replay.Rand(t)
 	for range 60 {
 		synctest.Test(t, func(t *testing.T) {
-			u := &queueUnderTest{t: t, random: random, concurrency: 1 + random.IntN(40), waiting: 1 + random.IntN(60)}
+			u := &queueUnderTest{t: t, random: random, concurrency: 1 + random.IntN(40), waiting: 1 + random.IntN(60), most: 1}
+			if random.IntN(2) == 0 {
+				u.most = 1 + random.IntN(u.concurrency)
+			}
 			u.q = NewFairQueue(u.concurrency, u.waiting)
 			for range 5 {
 				u.operations = append(u.operations, new(Operation))
@@ -72,11 +77,11 @@ func (u *queueUnderTest) acquire(token int) {
 	if n := u.random.IntN(6); n < 5 {
 		op = u.operations[n]
 	}
-	a := &asker{token: token, cancel: cancel}
+	a := &asker{token: token, slots: 1 + u.random.IntN(u.most), cancel: cancel}
 	u.askers = append(u.askers, a)
-	idle := u.held(token) == 0 && u.q.free > 0
+	idle := u.held(token) == 0 && !u.waits(token) && u.q.free >= a.slots
 	go func() {
-		a.turn, a.err = u.q.Acquire(ctx, key(token), op, time.Hour)
+		a.turn, a.err = u.q.Acquire(ctx, key(token), op, a.slots, time.Hour)
 		a.done = true
 	}()
 	synctest.Wait()
@@ -103,9 +108,11 @@ func (u *queueUnderTest) release(leaving ...*asker) {
 	for _, other := range leaving {
 		other.cancel()
 	}
-	u.q.Release(a.turn)
+	u.q.Release(a.turn, a.slots)
 	synctest.Wait()
-	u.nobodyStarves(before)
+	if u.most == 1 {
+		u.nobodyStarves(before)
+	}
 }
 
 // nobodyStarves: each other token that waits was given one slot at most before.
@@ -142,23 +149,28 @@ func (u *queueUnderTest) waiters() []*asker {
 func (u *queueUnderTest) held(token int) (n int) {
 	for _, a := range u.askers {
 		if a.token == token && a.done && a.err == nil {
-			n++
+			n += a.slots
 		}
 	}
 	return n
 }
 
+func (u *queueUnderTest) waits(token int) bool {
+	return slices.ContainsFunc(u.askers, func(a *asker) bool { return a.token == token && !a.done })
+}
+
 func (u *queueUnderTest) check() {
 	u.askers = slices.DeleteFunc(u.askers, func(a *asker) bool { return a.done && a.err != nil })
-	held, waits := map[int]int{}, map[int]int{}
+	held, waits, holders := map[int]int{}, map[int]int{}, map[int]int{}
 	all := 0
 	for _, a := range u.askers {
 		if !a.done {
 			waits[a.token]++
 			continue
 		}
-		held[a.token]++
-		all++
+		held[a.token] += a.slots
+		all += a.slots
+		holders[a.token]++
 	}
 	require.Equal(u.t, u.concurrency, all+u.q.free, "a slot was lost, or made")
 	require.GreaterOrEqual(u.t, u.q.free, 0)
@@ -170,8 +182,11 @@ func (u *queueUnderTest) check() {
 			continue
 		}
 		require.Equal(u.t, []int{held[n], waits[n]}, []int{tenant.held, tenant.waiting})
-		require.False(u.t, waits[n] > 0 && u.q.eligible(tenant), "a slot is free that somebody waits for")
-		if u.concurrency > 1 && held[n] > 1 {
+		if waits[n] > 0 {
+			next := tenant.operations.Front().Value.(*operationQueue).waiters.Front().Value.(*waiter)
+			require.False(u.t, u.q.eligible(tenant, next.slots), "slots are free that somebody waits for")
+		}
+		if holders[n] > 1 {
 			require.Less(u.t, held[n], u.concurrency, "one token has all")
 		}
 	}
@@ -199,8 +214,8 @@ func TestFairQueue_SharesOfTokens(t *testing.T) {
 		var got []int
 		for n := range want {
 			got = append(got, 0)
-			for tenant := q.tenant(key(n)); q.eligible(tenant); got[n]++ {
-				q.grant(tenant)
+			for tenant := q.tenant(key(n)); q.eligible(tenant, 1); got[n]++ {
+				q.grant(tenant, 1)
 			}
 		}
 		assert.Equal(t, want, got, concurrency)
@@ -214,7 +229,7 @@ func TestFairQueue_TheLongestWaitGivesUpASlot(t *testing.T) {
 		u.operations = []*Operation{new(Operation), new(Operation)}
 		begin := func(token int, op *Operation) *asker {
 			a := &asker{token: token}
-			go func() { a.turn, a.err = u.q.Acquire(t.Context(), key(token), op, time.Hour); a.done = true }()
+			go func() { a.turn, a.err = u.q.Acquire(t.Context(), key(token), op, 1, time.Hour); a.done = true }()
 			synctest.Wait()
 			return a
 		}
@@ -232,13 +247,13 @@ func TestFairQueue_TheLongestWaitGivesUpASlot(t *testing.T) {
 		var order []*asker
 		for _, a := range []*asker{many[0], second, other, many[1]} {
 			assert.False(t, a.done)
-			u.q.Release(holder.turn)
+			u.q.Release(holder.turn, 1)
 			synctest.Wait()
 			require.True(t, a.done, "tokens take turns, and operations within")
 			require.NoError(t, a.err)
 			holder, order = a, append(order, a)
 		}
-		u.q.Release(holder.turn)
+		u.q.Release(holder.turn, 1)
 		assert.Len(t, order, 4)
 	})
 }
@@ -246,9 +261,9 @@ func TestFairQueue_TheLongestWaitGivesUpASlot(t *testing.T) {
 func TestFairQueue_AnUncontendedSlotAllocatesNothing(t *testing.T) {
 	q, op := NewFairQueue(256, 1000), new(Operation)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
-		turn, err := q.Acquire(t.Context(), key(1), op, time.Second)
+		turn, err := q.Acquire(t.Context(), key(1), op, 1, time.Second)
 		if err == nil {
-			q.Release(turn)
+			q.Release(turn, 1)
 		}
 	}))
 }
@@ -256,7 +271,7 @@ func TestFairQueue_AnUncontendedSlotAllocatesNothing(t *testing.T) {
 func BenchmarkUncontendedSlot(b *testing.B) {
 	q, op := NewFairQueue(256, 1000), new(Operation)
 	for b.Loop() {
-		turn, _ := q.Acquire(b.Context(), key(1), op, time.Second)
-		q.Release(turn)
+		turn, _ := q.Acquire(b.Context(), key(1), op, 1, time.Second)
+		q.Release(turn, 1)
 	}
 }

@@ -3,7 +3,7 @@ package policy
 // join puts a waiter into its operation's line. Where there is no room, whoever waits
 // for most gives up a place: another token that has more waiters, or else another
 // operation of the same token.
-func (q *FairQueue) join(t *Tenant, owner *Operation) (*waiter, bool) {
+func (q *FairQueue) join(t *Tenant, owner *Operation, slots int) (*waiter, bool) {
 	if owner == nil {
 		owner = new(Operation)
 	}
@@ -11,7 +11,7 @@ func (q *FairQueue) join(t *Tenant, owner *Operation) (*waiter, bool) {
 		return nil, false
 	}
 	o := t.operation(owner)
-	w := &waiter{owner: owner, ready: make(chan error, 1)}
+	w := &waiter{owner: owner, slots: slots, ready: make(chan error, 1)}
 	w.at = o.waiters.PushBack(w)
 	t.waiting++
 	q.room--

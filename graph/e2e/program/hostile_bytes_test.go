@@ -147,7 +147,7 @@ func TestHostileBytes_FatAttacksAtOnce(t *testing.T) {
 			case 0:
 				readers.Go(func() {
 					answer := askOnce(ctx, t, p, question(t, fiveNames, sameJob(100)...))
-					assert.Equal(t, http.StatusOK, answer.Status)
+					assert.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, answer.Status)
 				})
 			case 1:
 				readers.Go(func() {
