@@ -11,7 +11,8 @@
 //     serve/web/web.go: the access log, the headers, the Host, the deadlines, CORS.
 //  2. handler.go, withRequest: the caller's token and its wish for fresh data; the body's bound.
 //  3. transport/http.go: the media type, the bytes of the request. A request whose response
-//     is cached is answered here (responsecache/requests.go); under overload every other one
+//     is cached is answered here (responsecache/requests.go), with what the caller's own cache
+//     may know of it (responsecache/freshness.go); under overload every other one
 //     is refused (admission/limiter.go). Then it is decoded (transport/post.go, transport/get.go).
 //     transport/websocket_protocol.go and transport/sse.go decode at once, and begin the
 //     operation in transport/operation.go.

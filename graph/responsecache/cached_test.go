@@ -245,7 +245,7 @@ func TestResponseCache_WithoutTheFlagNothingIsCached(t *testing.T) {
 	assert.Len(t, w.calls(), 1)
 }
 
-// However the text came, the answer is the same, headers and all.
+// However the text came, the answer is the same, headers and all; a GET has an ETag besides.
 func TestResponseCache_TheSameTextByPostByGetAndByItsHash(t *testing.T) {
 	w := newWorld(t, plain)
 	const query = `{ job(ids: ["aa"]) { ... on Job { name } } }`
@@ -263,6 +263,8 @@ func TestResponseCache_TheSameTextByPostByGetAndByItsHash(t *testing.T) {
 	} {
 		require.Equal(t, http.StatusOK, answer.Status, answer.Body)
 		answer.Header.Del("Date")
+		assert.Equal(t, i >= 3, answer.Header.Get("Etag") != "")
+		answer.Header.Del("Etag")
 		if i == 0 {
 			body, header = answer.Body, answer.Header
 			assert.Equal(t, `{"data":{"job":[{"name":"`+oneToken+`"}]}}`, body)

@@ -17,21 +17,25 @@ const responseKey = "responsecache.key"
 
 // Lookup gives the response to a request of the same method and bytes by the same caller,
 // where it is cached and valid: the request need not be decoded. nil: there is none.
-func (c *Cache) Lookup(ctx context.Context, method string, request []byte) *graphql.Response {
+func (c *Cache) Lookup(ctx context.Context, method string, request []byte) (*graphql.Response, Freshness) {
 	token, fresh := c.opts.Caller(ctx)
 	if c.requests == nil || fresh {
-		return nil
+		return nil, Freshness{}
 	}
 	key, ok := c.requests.GetIfPresent(c.requestKey(token, method, request))
 	if !ok {
-		return nil
+		return nil, Freshness{}
 	}
-	cached := c.lookup(key)
+	cached, remaining := c.lookup(key)
 	if cached == nil {
-		return nil
+		return nil, Freshness{}
 	}
 	c.opts.Observe(Cached)
-	return c.serve(ctx, cached.response, cached.answer)
+	response := c.serve(ctx, cached.response, cached.answer)
+	if response != cached.response { // there was no room for it
+		return response, Freshness{}
+	}
+	return response, cached.freshness(method, remaining, func() string { return c.etag(token, response) })
 }
 
 // Remember has Lookup find what is cached for the operation by the request's bytes. They

@@ -5,6 +5,8 @@ package responsecache
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/maypok86/otter/v2"
@@ -62,6 +64,9 @@ type cachedResponse struct {
 	response *graphql.Response
 	answer   *budget.Answer // counts while the response is being sent; nil: never
 	reads    *store.ReadSet
+
+	etagOnce sync.Once
+	etag     string // "" until a GET asks for it
 }
 
 var (
@@ -98,9 +103,15 @@ const claimKey = "responsecache.claim"
 // asks [Cache.InterceptResponse] for what was refused or has panicked as well.
 func (c *Cache) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	operation := graphql.GetOperationContext(ctx)
-	if _, fresh := c.opts.Caller(ctx); operation.Operation.Operation == ast.Query && !fresh {
-		operation.Stats.SetExtension(claimKey, true)
+	if operation.Operation.Operation != ast.Query {
+		return next(ctx)
 	}
+	if _, fresh := c.opts.Caller(ctx); fresh {
+		reads := new(store.ReadSet)
+		note(operation, reads)
+		return next(store.WithReadSet(ctx, reads))
+	}
+	operation.Stats.SetExtension(claimKey, true)
 	return next(ctx)
 }
 
@@ -117,11 +128,13 @@ func (c *Cache) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 	token, _ := c.opts.Caller(ctx)
 	key := c.hash.Sum(token, operation.RawQuery, operation.OperationName, variables)
 	operation.Stats.SetExtension(responseKey, key)
-	if cached := c.lookup(key); cached != nil {
+	if cached, _ := c.lookup(key); cached != nil {
 		c.opts.Observe(Cached)
+		note(operation, cached.reads)
 		return c.serve(ctx, cached.response, cached.answer)
 	}
 	call, leads := c.join(ctx, key)
+	note(operation, store.ReadSetFrom(call.Context()))
 	if !leads {
 		return c.follow(ctx, key, call)
 	}
@@ -140,20 +153,22 @@ func claim(ctx context.Context) bool {
 	return claimed
 }
 
-// lookup is the cached response, nil where there is none that is valid.
-func (c *Cache) lookup(key key) *cachedResponse {
+// lookup is the cached response and for how long it will be valid; nil where there is none
+// that is.
+func (c *Cache) lookup(key key) (*cachedResponse, time.Duration) {
 	if c.entries == nil {
-		return nil
+		return nil, 0
 	}
 	cached, ok := c.entries.GetIfPresent(key)
 	if !ok {
-		return nil
+		return nil, 0
 	}
-	if !cached.reads.Valid() {
+	remaining := cached.reads.Remaining()
+	if remaining == 0 {
 		c.entries.Invalidate(key)
-		return nil
+		return nil, 0
 	}
-	return cached
+	return cached, remaining
 }
 
 // serve has the request hold the answer that it is given.
@@ -168,6 +183,6 @@ func (c *Cache) serve(ctx context.Context, response *graphql.Response, answer *b
 // that asked for no job has none that could change: it is not worth the room.
 func (c *Cache) store(key key, response *graphql.Response, answer *budget.Answer, reads *store.ReadSet) {
 	if c.entries != nil && response != nil && len(response.Errors) == 0 && reads.Valid() {
-		c.entries.Set(key, &cachedResponse{response, answer, reads})
+		c.entries.Set(key, &cachedResponse{response: response, answer: answer, reads: reads})
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"jobgraph/graph/budget"
 	"jobgraph/graph/errcode"
+	"jobgraph/graph/responsecache"
 )
 
 // HTTP answers POST and GET, and tells every other request what is wrong with it.
@@ -38,7 +39,9 @@ type HTTP struct {
 // body of a POST, the query string of a GET.
 type Responses interface {
 	// Lookup gives nil where there is none.
-	Lookup(ctx context.Context, method string, request []byte) *graphql.Response
+	Lookup(ctx context.Context, method string, request []byte) (*graphql.Response, responsecache.Freshness)
+	// Freshness is that of an operation's response that is about to be sent.
+	Freshness(ctx context.Context, method string, operation *graphql.OperationContext, response *graphql.Response) responsecache.Freshness
 	// Remember is called with each operation that was executed.
 	Remember(ctx context.Context, method string, request []byte, operation *graphql.OperationContext)
 }
@@ -116,8 +119,9 @@ func decodeRequest(r *http.Request, request []byte, start time.Time) (params *gr
 // overload, every other one.
 func (h HTTP) answered(ctx context.Context, a responder, request []byte, start time.Time) bool {
 	var response *graphql.Response
+	var fresh responsecache.Freshness
 	if h.Responses != nil {
-		response = h.Responses.Lookup(ctx, a.r.Method, request)
+		response, fresh = h.Responses.Lookup(ctx, a.r.Method, request)
 	}
 	if response == nil {
 		if h.Overloaded == nil || !h.Overloaded(ctx) {
@@ -125,7 +129,7 @@ func (h HTTP) answered(ctx context.Context, a responder, request []byte, start t
 		}
 		response = overloaded
 	}
-	a.respond(response)
+	a.respond(response, fresh)
 	if h.Observe != nil {
 		outcome := "OK"
 		if budget.IsOverloaded(response) {
@@ -148,10 +152,13 @@ func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *
 		a.refuse(needsStream)
 	default:
 		responses, ctx := a.exec.DispatchOperation(ctx, operation)
-		a.respond(responses(ctx))
-		if h.Responses != nil {
-			h.Responses.Remember(ctx, a.r.Method, request, operation)
+		response := responses(ctx)
+		if h.Responses == nil {
+			a.respond(response, responsecache.Freshness{})
+			return
 		}
+		a.respond(response, h.Responses.Freshness(ctx, a.r.Method, operation, response))
+		h.Responses.Remember(ctx, a.r.Method, request, operation)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/budget"
+	"jobgraph/graph/responsecache"
 )
 
 // A responder answers one request.
@@ -39,11 +40,24 @@ func (a responder) fail(operation *graphql.OperationContext, failures gqlerror.L
 }
 
 // respond sends what an operation has given, or that it was refused for the sake of others.
-func (a responder) respond(response *graphql.Response) {
+// A caller that has the very response already is told so.
+func (a responder) respond(response *graphql.Response, fresh responsecache.Freshness) {
 	status := http.StatusOK
+	header := a.w.Header()
 	if budget.IsOverloaded(response) {
 		status = http.StatusServiceUnavailable
-		a.w.Header().Set("Retry-After", "1")
+		header.Set("Retry-After", "1")
+	}
+	if fresh.Lifetime > 0 {
+		header["Cache-Control"] = cacheControl(fresh.Lifetime)
+	}
+	if fresh.ETag != "" {
+		header["Etag"] = []string{fresh.ETag}
+		if matches(a.r.Header["If-None-Match"], fresh.ETag) {
+			addVary(header)
+			a.w.WriteHeader(http.StatusNotModified)
+			return
+		}
 	}
 	a.write(status, response)
 }
@@ -55,10 +69,12 @@ func (a responder) write(status int, response *graphql.Response) {
 	}
 	parts := encode(response)
 	header := a.w.Header()
-	header.Set("Content-Type", a.mediaType+"; charset=utf-8")
+	header["Content-Type"] = contentTypes[a.mediaType]
 	header.Set("Content-Length", strconv.Itoa(len(parts[0])+len(parts[1])+len(parts[2])))
-	header.Set("Cache-Control", "private, no-store")
-	header.Add("Vary", "Accept")
+	if header["Cache-Control"] == nil {
+		header["Cache-Control"] = noStore
+	}
+	addVary(header)
 	a.w.WriteHeader(status)
 	for _, part := range parts {
 		if _, err := a.w.Write(part); err != nil {

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"math"
 	"sync"
+	"time"
 
 	"jobgraph/upstream"
 )
@@ -95,21 +97,30 @@ func (rs *ReadSet) note(err error) {
 
 // Valid says whether each job that was read would now be served as it was, without a
 // call. It is false where none was read.
-func (rs *ReadSet) Valid() bool {
+func (rs *ReadSet) Valid() bool { return rs.Remaining() > 0 }
+
+// Remaining is how much longer a valid set is valid, if nothing changes before: until the
+// first of its jobs expires. It is 0 where the set is not valid; a nil one never is.
+func (rs *ReadSet) Remaining() time.Duration {
+	if rs == nil {
+		return 0
+	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if len(rs.reads) == 0 || rs.pending > 0 || rs.failed {
-		return false
+		return 0
 	}
 	s := rs.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	expires := int64(math.MaxInt64)
 	for _, read := range rs.reads {
 		if slot := s.slots[read.key]; slot == nil || slot.entry != read.entry || !s.servable(slot) {
-			return false
+			return 0
 		}
+		expires = min(expires, read.entry.expires())
 	}
-	return true
+	return max(0, time.Duration(expires-s.opts.Now()))
 }
 
 // Joinable says whether whoever begins now may be given what becomes of the operation. A

@@ -64,8 +64,8 @@ func (o Origins) middleware(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: o,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Accept", "Authorization", "Cache-Control", "Content-Type"},
-		ExposedHeaders: []string{"Retry-After"},
+		AllowedHeaders: []string{"Accept", "Authorization", "Cache-Control", "Content-Type", "If-None-Match"},
+		ExposedHeaders: []string{"Etag", "Retry-After"},
 		MaxAge:         600,
 	}).Handler(next)
 }
