@@ -217,4 +217,12 @@ var mutations = []mutation{
 		"graph/e2e/program", "TestMetrics_WatchedJobsAndLiveConnections"},
 	{"each gauge shows its own", "graph/serve/admin/metrics.go", "func (m *Metrics) Watch(jobs, connections func() int) {", "func (m *Metrics) Watch(connections, jobs func() int) {",
 		"graph/serve/admin", "TestMetrics_WatchShowsEachByItsName"},
+
+	// The sandbox is the job API.
+	{"both ends of a range belong to it", "upstream/sandbox/filter.go", "!d.of(i).IsZero() && !d.of(i).After(to.Time)", "d.of(i).Before(to.Time)",
+		"upstream/sandbox", "TestList_Filters"},
+	{"lists lag and Job Info does not", "upstream/sandbox/list.go", "s.now().Add(-s.listLag)", "s.now()",
+		"upstream/sandbox", "TestList_Lags"},
+	{"windows of creation dates have each job once", "upstream/sandbox/volume.go", "return v.created(i).Before(from.Time)", "return !v.created(i).After(from.Time)",
+		"upstream/sandbox", "TestVolume_WindowsHaveEachJobOnce"},
 }

@@ -32,6 +32,10 @@ func itemNotFound(id string) *fault {
 	return &fault{"ITEM_NOT_FOUND", "No job has the id " + id + ". The sandbox's README lists the jobs that there are."}
 }
 
+func accountUnprivileged() *fault {
+	return &fault{"ACCOUNT_UNPRIVILEGED", "The parameter Username names no account that is yours or below yours. The sandbox's README lists them."}
+}
+
 func fail(w http.ResponseWriter, status int, f *fault) {
 	answer(w, status, encode(f))
 }

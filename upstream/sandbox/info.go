@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// info is the Job Info of a moving job, https://cielo24.readthedocs.io/en/latest/output_formats/formats.html. A nil
-// field is written as null, as upstream does before a job has come so far.
+// info is a Job Info, https://cielo24.readthedocs.io/en/latest/output_formats/formats.html: what a moving job answers,
+// and what lists filter by. A nil field is written as null, as upstream does before a job has come so far.
 type info struct {
 	JobID              string `json:"JobId"`
-	JobName            string
+	JobName            *string
 	MediaLengthSeconds *float64
-	ExternalID         string
-	Priority           string
-	Fidelity           string
+	ExternalID         *string
+	Priority           *string
+	Fidelity           *string
 	JobStatus          string
-	SourceLanguage     string
-	TargetLanguage     string
-	CreationDate       string
-	StartDate          *string
-	DueDate            *string
-	CompletedDate      *string
-	ReturnDate         *string
-	AuthorizationDate  *string
+	SourceLanguage     *string
+	TargetLanguage     *string
+	CreationDate       date
+	StartDate          date
+	DueDate            date
+	CompletedDate      date
+	ReturnDate         date
+	AuthorizationDate  date
 	JobDifficulty      *string
 	ReturnTargets      *json.RawMessage
 	Options            json.RawMessage
@@ -33,24 +33,30 @@ const (
 	movingOptions = `{"speaker_id": {"label": "Speaker identification", "setting": "true"}}`
 )
 
+// order is what does not change while a job lives.
+type order struct {
+	id, name, externalID, priority, fidelity string
+}
+
 // info leaves StartDate and DueDate without a fraction: upstream's dates come with and without.
-func (l life) info(id, name string) info {
+func (l life) info(o order) info {
+	language := "en"
 	return info{
-		JobID:              id,
-		JobName:            name,
+		JobID:              o.id,
+		JobName:            &o.name,
 		MediaLengthSeconds: since(l, l.measured, 94.25),
-		ExternalID:         "sample_moving_id",
-		Priority:           "PRIORITY",
-		Fidelity:           "STANDARD", // Job Info's word for PREMIUM
+		ExternalID:         &o.externalID,
+		Priority:           &o.priority,
+		Fidelity:           &o.fidelity,
 		JobStatus:          l.status(),
-		SourceLanguage:     "en",
-		TargetLanguage:     "en",
-		CreationDate:       date(l.at(0)),
-		StartDate:          since(l, l.started, date(l.at(l.started).Truncate(time.Second))),
-		DueDate:            since(l, l.authorized, date(l.at(due).Truncate(time.Second))),
-		CompletedDate:      since(l, l.completed, date(l.at(l.completed))),
-		ReturnDate:         since(l, l.returned, date(l.at(l.returned))),
-		AuthorizationDate:  since(l, l.authorized, date(l.at(l.authorized))),
+		SourceLanguage:     &language,
+		TargetLanguage:     &language,
+		CreationDate:       l.date(0),
+		StartDate:          l.date(l.started).truncate(time.Second),
+		DueDate:            l.due().truncate(time.Second),
+		CompletedDate:      l.date(l.completed),
+		ReturnDate:         l.date(l.returned),
+		AuthorizationDate:  l.date(l.authorized),
 		JobDifficulty:      since(l, l.started, l.difficulty()),
 		ReturnTargets:      since(l, l.completed, json.RawMessage(movingTargets)),
 		Options:            json.RawMessage(movingOptions),

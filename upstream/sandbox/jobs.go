@@ -1,8 +1,9 @@
 package sandbox
 
 import (
-	"bytes"
 	"embed"
+	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ type Description struct {
 	ID string
 	// About is what the job shows, in one line.
 	About string
+	// Account is the user name of the account that owns it.
+	Account string
 }
 
 // Jobs lists every job that the sandbox holds, the documented one first. The caller may change the slice.
@@ -27,21 +30,35 @@ func Jobs() []Description {
 
 type job struct {
 	Description
-	// body is the job's Job Info at a moment, for a server started at another.
-	body func(started, now time.Time) []byte
+	// view is the job at a moment, for a server started at another.
+	view func(started, now time.Time) view
+}
+
+// view is a job at one moment.
+type view struct {
+	info
+	// body is the Job Info as text; nil: the info encoded.
+	body []byte
+}
+
+func (v view) text() []byte {
+	if v.body == nil {
+		return encode(v.info)
+	}
+	return v.body
 }
 
 var jobs = []job{
-	still(DocumentedJobID, "documented_job.json", "the documented job, byte for byte as published"),
-	still(ExampleRequestJobID, "documented_job.json", "the id in the documented request: the same body"),
-	still("10000000000000000000000000000001", "jobs/authorizing.json", "Authorizing"),
-	still("10000000000000000000000000000002", "jobs/pending.json", "Pending, an older body: ExternalId, no difficulty"),
-	still("10000000000000000000000000000003", "jobs/in_process.json", "In Process, with options that have labels"),
-	still("10000000000000000000000000000004", "jobs/reviewing.json", "Reviewing, difficult, to be translated"),
-	still("10000000000000000000000000000005", "jobs/media_failure.json", "Media Failure"),
-	still(completeID, "jobs/complete.json", "Complete, its callback URL holds a password"),
-	still("20000000000000000000000000000001", "jobs/nulls.json", "every optional field is null"),
-	still("20000000000000000000000000000002", "jobs/unknown.json", "values and return targets that are not documented"),
+	still(ownAccount, DocumentedJobID, "documented_job.json", "the documented job, byte for byte as published"),
+	still(ownAccount, ExampleRequestJobID, "documented_job.json", "the id in the documented request: the same body"),
+	still(ownAccount, "10000000000000000000000000000001", "jobs/authorizing.json", "Authorizing"),
+	still(ownAccount, "10000000000000000000000000000002", "jobs/pending.json", "Pending, an older body: ExternalId, no difficulty"),
+	still(ownAccount, "10000000000000000000000000000003", "jobs/in_process.json", "In Process, with options that have labels"),
+	still(ownAccount, "10000000000000000000000000000004", "jobs/reviewing.json", "Reviewing, difficult, to be translated"),
+	still(archiveAccount, "10000000000000000000000000000005", "jobs/media_failure.json", "Media Failure"),
+	still(newsAccount, "10000000000000000000000000000006", "jobs/complete.json", "Complete, its callback URL holds a password"),
+	still(ownAccount, "20000000000000000000000000000001", "jobs/nulls.json", "every optional field is null"),
+	still(ownAccount, "20000000000000000000000000000002", "jobs/unknown.json", "values and return targets that are not documented"),
 	moves("30000000000000000000000000000001", 30*time.Second, "life_of_30_seconds", "moves: one life takes 30 seconds"),
 	moves("30000000000000000000000000000002", 2*time.Minute, "life_of_2_minutes", "moves: one life takes 2 minutes"),
 	moves("30000000000000000000000000000003", 10*time.Minute, "life_of_10_minutes", "moves: one life takes 10 minutes"),
@@ -52,9 +69,12 @@ var jobs = []job{
 const manyPrefix = "60000000"
 
 // lookUp finds a job by its id.
-func lookUp(id string) (job, bool) {
-	if strings.HasPrefix(id, manyPrefix) && len(id) == len(DocumentedJobID) {
+func (s *server) lookUp(id string) (job, bool) {
+	if len(id) == len(DocumentedJobID) && strings.HasPrefix(id, manyPrefix) {
 		return oneOfMany(id), true
+	}
+	if i, found := s.volume.index(id); found {
+		return s.volume.job(i), true
 	}
 	i := slices.IndexFunc(jobs, func(j job) bool { return j.ID == id })
 	if i < 0 {
@@ -68,31 +88,45 @@ var files embed.FS
 
 // still is a job that never changes: its file is its answer, served as it is. The documented body is not strict JSON
 // (it has a comma too many), so no file is decoded and encoded again.
-func still(id, file, about string) job {
+func still(account, id, file, about string) job {
 	body, err := files.ReadFile(file)
 	if err != nil {
 		panic("sandbox: " + err.Error()) // at program start, so no test run can miss it
 	}
-	return job{Description{id, about}, func(_, _ time.Time) []byte { return body }}
+	shown := view{decode(body), body}
+	return job{Description{id, about, account}, func(_, _ time.Time) view { return shown }}
+}
+
+var lastComma = regexp.MustCompile(`,(\s*})`)
+
+// strict is a body of the sandbox without a comma after its last member.
+func strict(body []byte) []byte { return lastComma.ReplaceAll(body, []byte("$1")) }
+
+func decode(body []byte) (i info) {
+	if err := json.Unmarshal(strict(body), &i); err != nil {
+		panic("sandbox: " + err.Error())
+	}
+	return i
 }
 
 // oneOfMany is the complete job under another id.
 func oneOfMany(id string) job {
 	about := "Complete, and so is every id of 32 digits that begins with " + manyPrefix
-	return job{Description{id, about}, func(_, _ time.Time) []byte {
-		return bytes.Replace(completeBody, []byte(completeID), []byte(id), 1)
+	return job{Description{id, about, newsAccount}, func(_, _ time.Time) view {
+		return view{body: []byte(strings.Replace(completeBody, completeID, id, 1))}
 	}}
 }
 
 const completeID = "10000000000000000000000000000006"
 
 //go:embed jobs/complete.json
-var completeBody []byte
+var completeBody string
 
 // moves is a job that goes through the statuses: Authorizing, Pending, In Process, Reviewing, Complete, at last with
 // its return; and in every other life Media Failure after In Process.
 func moves(id string, length time.Duration, name, about string) job {
-	return job{Description{id, about}, func(started, now time.Time) []byte {
-		return encode(liveAt(length, started, now).info(id, name))
+	o := order{id: id, name: name, externalID: "sample_moving_id", priority: "PRIORITY", fidelity: "STANDARD"} // Job Info's word for PREMIUM
+	return job{Description{id, about, ownAccount}, func(started, now time.Time) view {
+		return view{info: liveAt(length, started, now).info(o)}
 	}}
 }

@@ -34,6 +34,13 @@ var (
 // due is the age at the due date. It is promised at authorization, and good lives are in time.
 const due = 85
 
+// onceAt returns the only life of a job that is not born anew, in percent of its length as liveAt has it: it rests at
+// its end for ever.
+func onceAt(length time.Duration, born, now time.Time, m milestones) life {
+	age := min(max(now.Sub(born), 0), length)
+	return life{born: born, length: length, age: min(int(100*age/length), never-1), milestones: m}
+}
+
 // liveAt returns the life that goes on at a moment. Every other one is bad, so that all statuses are seen.
 func liveAt(length time.Duration, started, now time.Time) life {
 	elapsed := max(now.Sub(started), 0) // a clock set back must not ask for a life before the first
@@ -81,7 +88,18 @@ func (l life) at(age int) time.Time {
 	return l.born.Add(l.length * time.Duration(age) / 100)
 }
 
-// date writes a moment as upstream does: UTC that does not say so, with as many fraction digits as needed, six at most.
-func date(t time.Time) string {
-	return t.UTC().Format("2006-01-02T15:04:05.999999")
+// date is the moment of an age that was reached; zero: not yet.
+func (l life) date(age int) date {
+	if l.age < age {
+		return date{}
+	}
+	return newDate(l.at(age))
+}
+
+// due is known from authorization on.
+func (l life) due() date {
+	if l.age < l.authorized {
+		return date{}
+	}
+	return newDate(l.at(due))
 }

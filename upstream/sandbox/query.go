@@ -7,41 +7,41 @@ import (
 
 // find returns the job that a query asks for, or what is wrong with the query. It looks at the parameters, then at the
 // token, then for the job: whoever has no token does not learn which jobs there are.
-func find(rawQuery string) (job, *fault) {
-	token, id, fault := parameters(rawQuery)
+func (s *server) find(rawQuery string) (job, *fault) {
+	values, fault := parameters(rawQuery, "v", "api_token", "job_id")
 	if fault != nil {
 		return job{}, fault
 	}
-	if token != Token {
+	id := values.Get("job_id")
+	if !isHex(id) {
+		return job{}, invalidQuery("The parameter job_id must be a hex string, such as " + DocumentedJobID + ".")
+	}
+	if values.Get("api_token") != Token {
 		return job{}, badAPIToken()
 	}
-	job, found := lookUp(id)
+	job, found := s.lookUp(id)
 	if !found {
 		return job, itemNotFound(id)
 	}
 	return job, nil
 }
 
-// parameters checks v, api_token and job_id. Others are ignored, as the documentation names none.
-func parameters(rawQuery string) (token, id string, f *fault) {
+// parameters checks that the required ones are there, v among them. Those that the documentation does not name are ignored.
+func parameters(rawQuery string, required ...string) (url.Values, *fault) {
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		// The error itself quotes the query.
-		return "", "", invalidQuery("The query string is malformed.")
+		return nil, invalidQuery("The query string is malformed.")
 	}
-	for _, name := range []string{"v", "api_token", "job_id"} {
+	for _, name := range required {
 		if f := once(values, name); f != nil {
-			return "", "", f
+			return nil, f
 		}
 	}
-	token, id = values.Get("api_token"), values.Get("job_id")
-	switch {
-	case values.Get("v") != "1":
-		return "", "", invalidQuery("The parameter v must be 1, the only version of this API.")
-	case !isHex(id):
-		return "", "", invalidQuery("The parameter job_id must be a hex string, such as " + DocumentedJobID + ".")
+	if values.Get("v") != "1" {
+		return nil, invalidQuery("The parameter v must be 1, the only version of this API.")
 	}
-	return token, id, nil
+	return values, nil
 }
 
 // once refuses a parameter given twice: servers disagree on which of the two counts, so a client must not rely on it.

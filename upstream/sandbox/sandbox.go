@@ -1,7 +1,8 @@
 // Package sandbox is the cielo24 job API as a small HTTP server: JobGraph runs and is tested on it without an account.
 //
-// It answers GET /api/job/info as published at https://cielo24.readthedocs.io/en/latest/job_control/job_info.html:
-// the same parameters, bodies, statuses and errors. It knows one token and the jobs that [Jobs] lists.
+// It answers GET /api/job/info and GET /api/job/list as published at
+// https://cielo24.readthedocs.io/en/latest/job_control/job_info.html and job_list.html beside it: the same parameters,
+// bodies, statuses and errors. It knows one token and the jobs that [Jobs] lists, and as many more as [Options] say.
 package sandbox
 
 import (
@@ -20,15 +21,23 @@ const (
 	ExampleRequestJobID = "64bea283eff6475ea6596027a6ba0929"
 )
 
-const infoPath = "/api/job/info"
+const (
+	infoPath = "/api/job/info"
+	listPath = "/api/job/list"
+)
 
 // Options are the sandbox's settings. The zero value is ready to use.
 type Options struct {
 	// Now is the clock that the moving jobs live by, called by many requests at once; nil means time.Now.
 	Now func() time.Time
+	// Jobs is how many more jobs the account has, to try volume on; at most [MaxJobs].
+	Jobs int
+	// ListLag is how old a list is when it is answered; Job Info is always new.
+	ListLag time.Duration
 }
 
-// New returns the job API. It keeps nothing between requests and starts no goroutine.
+// New returns the job API. It keeps nothing between requests and starts no goroutine: all jobs follow from their ids and
+// the clock.
 //
 // The moving jobs' first lives begin at this call, not at a fixed date: whoever starts the program and looks soon sees
 // even the slowest of them from its beginning.
@@ -37,33 +46,47 @@ func New(opts Options) http.Handler {
 	if now == nil {
 		now = time.Now
 	}
-	return &server{now: now, started: now()}
+	started := now()
+	return &server{now: now, started: started, volume: newVolume(opts.Jobs, started), listLag: opts.ListLag}
 }
 
 type server struct {
 	now     func() time.Time
 	started time.Time
+	volume  volume
+	listLag time.Duration
 }
 
 // ServeHTTP compares the path by itself: http.ServeMux would answer //api/job/info with a redirect that repeats the
 // query, token included.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serve := s.endpoint(r.URL.Path)
 	switch {
-	case r.URL.Path != infoPath:
-		fail(w, http.StatusNotFound, invalidQuery("This server answers GET "+infoPath+" and nothing else."))
+	case serve == nil:
+		fail(w, http.StatusNotFound, invalidQuery("This server answers GET "+infoPath+" and "+listPath+", and nothing else."))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		fail(w, http.StatusMethodNotAllowed, invalidQuery("Ask for "+infoPath+" with GET."))
+		fail(w, http.StatusMethodNotAllowed, invalidQuery("Ask for "+r.URL.Path+" with GET."))
 	default:
-		s.info(w, r)
+		serve(w, r)
 	}
 }
 
+func (s *server) endpoint(path string) http.HandlerFunc {
+	switch path {
+	case infoPath:
+		return s.info
+	case listPath:
+		return s.list
+	}
+	return nil
+}
+
 func (s *server) info(w http.ResponseWriter, r *http.Request) {
-	job, fault := find(r.URL.RawQuery)
+	job, fault := s.find(r.URL.RawQuery)
 	if fault != nil {
 		fail(w, http.StatusBadRequest, fault)
 		return
 	}
-	answer(w, http.StatusOK, job.body(s.started, s.now()))
+	answer(w, http.StatusOK, job.view(s.started, s.now()).text())
 }

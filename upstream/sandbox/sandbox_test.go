@@ -55,7 +55,12 @@ type reply struct {
 
 func serve(t *testing.T, now func() time.Time) *httptest.Server {
 	t.Helper()
-	server := httptest.NewServer(sandbox.New(sandbox.Options{Now: now}))
+	return serveWith(t, sandbox.Options{Now: now})
+}
+
+func serveWith(t *testing.T, opts sandbox.Options) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(sandbox.New(opts))
 	t.Cleanup(server.Close)
 	return server
 }
@@ -122,7 +127,11 @@ func TestSandbox_MethodsAndPaths(t *testing.T) {
 		{"OPTIONS", "/api/job/info", 405, "GET, HEAD"},
 		{"GET", "", 404, ""},
 		{"GET", "/", 404, ""},
-		{"GET", "/api/job/list", 404, ""},
+		{"GET", "/api/job/list", 200, ""},
+		{"HEAD", "/api/job/list", 200, ""},
+		{"POST", "/api/job/list", 405, "GET, HEAD"},
+		{"GET", "/api/job/list/", 404, ""},
+		{"GET", "/api/job/del", 404, ""},
 		{"GET", "/api/job/info/", 404, ""},
 		{"GET", "//api/job/info", 404, ""},
 		{"POST", "/api/job/new", 404, ""},

@@ -96,6 +96,16 @@ func TestProgram_TheSandboxByItselfAsAnUpstream(t *testing.T) {
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
 }
 
+func TestProgram_TheSandboxListsAsManyJobsAsItIsTold(t *testing.T) {
+	api := program.Start(t, "sandbox", "--jobs", "2000", "--list-lag", "1h")
+	const list = "/api/job/list?v=1&api_token=" + sandbox.Token
+	answer := gqltest.Get(t, api.URL+list+"&ExternalID=volume-001998")
+	assert.Equal(t, http.StatusOK, answer.Status)
+	assert.Equal(t, 2, strings.Count(answer.Body, `"JobId"`), "the oldest has the external id of the next newer one")
+	assert.Equal(t, 2000, strings.Count(gqltest.Get(t, api.URL+list+"&JobName=*_00*").Body, `"JobId"`))
+	assert.Contains(t, gqltest.Get(t, api.URL+list+"&ExternalID=sample_moving_id&JobStatus=Authorizing").Body, "life_of_30_seconds", "an hour ago")
+}
+
 func TestProgram_TheLogForAMachine(t *testing.T) {
 	command := program.Command(t, "--listen", "127.0.0.1:0", "--admin-listen", "", "--log-format", "json")
 	stderr, err := command.StderrPipe()
@@ -129,7 +139,7 @@ func TestProgram_AWrongSettingIsOneLineAndExitCode1(t *testing.T) {
 		{"--upstream-concurrency", "0"}, {"--log-level", "loud"}, {"--shutdown-delay", "-1s"}, {"--cache-active", "0s"}, {"--log-format", "xml"}, {"--upstream-token", canary},
 		{"--upstream-url", "api.cielo24.com"}, {"--upstream-url", "https://user:" + canary + "@host"},
 		{"--listen", taken.Addr().String()}, {"--admin-listen", taken.Addr().String()}, {"--listen", "nowhere"},
-		{"sandbox", "--listen", taken.Addr().String()}, {"no-such-command"},
+		{"sandbox", "--listen", taken.Addr().String()}, {"sandbox", "--jobs", "1000001"}, {"sandbox", "--list-lag=-1s"}, {"no-such-command"},
 	} {
 		if args[0] != "sandbox" && args[0] != "no-such-command" {
 			args = append([]string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)

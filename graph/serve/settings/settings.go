@@ -52,7 +52,9 @@ type Serve struct {
 
 // Sandbox are the settings of the sandbox by itself.
 type Sandbox struct {
-	Listen string `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
+	Listen  string        `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
+	Jobs    int           `env:"JOBGRAPH_SANDBOX_JOBS" default:"0" placeholder:"N" help:"How many more jobs the account has, to try lists on, such as 20000 (default ${default})."`
+	ListLag time.Duration `env:"JOBGRAPH_SANDBOX_LIST_LAG" default:"0s" placeholder:"DURATION" help:"How far lists are behind the jobs' info, such as 3s (default ${default})."`
 }
 
 // CallbackURL are the settings of the command that prints the address for callbacks.

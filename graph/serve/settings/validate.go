@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"jobgraph/upstream"
+	"jobgraph/upstream/sandbox"
 )
 
 const minCallbackSecret = 16
@@ -53,6 +54,17 @@ func (c *Serve) Validate() error {
 		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
 	return c.Limits.Validate()
+}
+
+// Validate is called by kong.
+func (c *Sandbox) Validate() error {
+	switch {
+	case c.Jobs < 0, c.Jobs > sandbox.MaxJobs:
+		return fmt.Errorf("--jobs must be from 0 to %d", sandbox.MaxJobs)
+	case c.ListLag < 0:
+		return errors.New("--list-lag must not be less than 0, such as 3s")
+	}
+	return nil
 }
 
 // Validate is called by kong.
