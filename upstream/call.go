@@ -12,11 +12,11 @@ import (
 // maxBody bounds an answer, in bytes after decompression. A documented job has 700.
 const maxBody = 1 << 20
 
-// call makes one HTTP request and reads its answer.
-func (c *Client) call(ctx context.Context, deadline time.Time, token, id string) (*EncodedJob, *Error) {
+// getJob makes one HTTP request and reads its answer.
+func (c *Client) getJob(ctx context.Context, deadline time.Time, token, id string) (*EncodedJob, *Error) {
 	large := largeBody{all: c.large}
 	defer large.release() // when it has been decoded
-	answer, err := c.endpoint.Get(ctx, deadline, "v=1&api_token="+token+"&job_id="+id, large.acquire)
+	answer, err := c.info.Get(ctx, deadline, "v=1&api_token="+token+"&job_id="+id, large.acquire)
 	switch {
 	case answer.Status == 0:
 		return nil, unreachable(token, id, err)

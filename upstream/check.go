@@ -9,6 +9,14 @@ func check(token, id string) error {
 	case !isHex(id):
 		return &Error{Type: InvalidQuery, JobID: id,
 			Comment: "A job id has 1 to 256 hexadecimal digits. Check the id."}
+	default:
+		return checkToken(token, id)
+	}
+}
+
+// checkToken is nil where the token can be one.
+func checkToken(token, id string) error {
+	switch {
 	case token == "":
 		return &Error{Type: BadAPIToken, JobID: id,
 			Comment: "The request has no API token. Send one as Authorization: Bearer HEX."}

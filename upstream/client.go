@@ -21,7 +21,7 @@ const minWaiting = 1000
 
 // Options are a Client's settings; a zero field means its default.
 type Options struct {
-	// Timeout bounds one call of [Client.Job], waits and retries included; 10 s.
+	// Timeout bounds one call of [Client.Job] or [Client.List], waits and retries included; 10 s.
 	Timeout time.Duration
 	// AttemptTimeout bounds one HTTP request of it; all that is left of Timeout. That is
 	// half of it at least: no call waits longer for its turn.
@@ -55,13 +55,16 @@ type Observer interface {
 	// "BUSY", "BREAKER_OPEN" or "RATE_LIMITED".
 	Refused(reason string)
 	policy.BreakerObserver
+	// MalformedJobs is told of jobs that a list was left without.
+	MalformedJobs(jobs int)
 	// UnrecognizedValue is told of each occurrence; field is upstream's name for it.
 	UnrecognizedValue(field string)
 }
 
-// Client asks the job API for jobs. It is safe for concurrent use.
+// Client asks the job API for jobs and for lists of them. It is safe for concurrent use.
 type Client struct {
-	endpoint       getter
+	info           getter
+	list           streamer
 	timeout        time.Duration
 	attemptTimeout time.Duration
 	limits         *policy.RateLimits
@@ -70,6 +73,7 @@ type Client struct {
 	slots          *policy.FairQueue
 	budget         *policy.RetryBudget
 	large          *semaphore.Weighted
+	largeLists     *semaphore.Weighted
 	observer       Observer
 	unrecognized   *unrecognizedLog
 }
@@ -91,7 +95,8 @@ func New(baseURL string, opts Options) (*Client, error) {
 	timeout := cmp.Or(opts.Timeout, 10*time.Second)
 	failures := policy.NewFailureLog(opts.Logger)
 	return &Client{
-		endpoint:       newGetter(base.JoinPath("api/job/info"), concurrency, opts),
+		info:           newGetter(base.JoinPath("api/job/info"), concurrency, maxBody, false, opts),
+		list:           newGetter(base.JoinPath("api/job/list"), min(concurrency, maxIdleLists), maxListBody, true, opts),
 		timeout:        timeout,
 		attemptTimeout: min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
 		limits:         policy.NewRateLimits(),
@@ -100,6 +105,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 		slots:          policy.NewFairQueue(concurrency, max(minWaiting, 4*concurrency)),
 		budget:         policy.NewRetryBudget(),
 		large:          semaphore.NewWeighted(maxLarge),
+		largeLists:     semaphore.NewWeighted(maxLargeLists),
 		observer:       observer,
 		unrecognized:   newUnrecognizedLog(opts.Logger, observer),
 	}, nil
@@ -112,7 +118,10 @@ func isPort(port string) bool {
 }
 
 // Close drops the idle connections. Calls under way end with their contexts.
-func (c *Client) Close() { c.endpoint.Close() }
+func (c *Client) Close() {
+	c.info.Close()
+	c.list.Close()
+}
 
 // Job makes one call for the request. The error is an [*Error], or wraps ctx's own where
 // ctx ended first.
@@ -121,14 +130,24 @@ func (c *Client) Job(ctx context.Context, r Request) (*EncodedJob, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	job, err := c.instrumented(ctx, r)
-	if err == nil || ErrorOf(err) != nil {
-		return job, err
+	var job *EncodedJob
+	err := c.instrumented(ctx, r, func(ctx context.Context, deadline time.Time) (failed *Error) {
+		job, failed = c.getJob(ctx, deadline, r.Token, r.Key.ID)
+		return failed
+	})
+	switch {
+	case err == nil:
+		return job, nil
+	case ErrorOf(err) != nil:
+		return nil, err
 	}
 	return nil, fmt.Errorf("get job %s: %w", r.Key.ID, err)
 }
 
-func (c *Client) instrumented(ctx context.Context, r Request) (job *EncodedJob, err error) {
+// httpCall is one HTTP request and what becomes of its answer. It may be made twice.
+type httpCall func(ctx context.Context, deadline time.Time) *Error
+
+func (c *Client) instrumented(ctx context.Context, r Request, call httpCall) (err error) {
 	started := time.Now()
 	c.observer.CallStarted()
 	defer func() {
@@ -137,48 +156,48 @@ func (c *Client) instrumented(ctx context.Context, r Request) (job *EncodedJob, 
 		}
 		c.observer.CallDone(outcome(err), time.Since(started))
 	}()
-	return c.callWithPolicies(ctx, r)
+	return c.callWithPolicies(ctx, r, call)
 }
 
 // callWithPolicies asks upstream under the policies, in this order:
-func (c *Client) callWithPolicies(ctx context.Context, r Request) (*EncodedJob, error) {
+func (c *Client) callWithPolicies(ctx context.Context, r Request, call httpCall) error {
 	key, token, id := r.Key.Token, r.Token, r.Key.ID
 	// A deadline for everything that follows.
 	deadline := time.Now().Add(c.timeout)
 	// A token that upstream told to wait does not ask: it would only be told again.
 	if wait := c.limits.Remaining(key); wait > 0 {
 		c.observer.Refused("RATE_LIMITED")
-		return nil, rateLimited(token, id, wait)
+		return rateLimited(token, id, wait)
 	}
 	// A failing upstream is left alone. This is looked at before the wait for a
 	// turn, so that an outage is told at once, and again at each attempt.
 	if wait := c.breaker.Remaining(key); wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
-		return nil, breakerOpen(token, id, wait)
+		return breakerOpen(token, id, wait)
 	}
 	// No more calls under way than upstream and this process can take; tokens take
 	// turns, and a token's operations do.
 	turn, err := c.acquireSlot(ctx, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.slots.Release(turn, 1)
 	// One more attempt where it may well help, within the budget. It keeps the turn.
 	c.budget.Deposit()
-	job, failed := c.attempt(ctx, deadline, key, token, id)
+	failed := c.attempt(ctx, deadline, r, call)
 	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.Withdraw() &&
 		policy.Pause(ctx, deadline, c.attemptTimeout) && c.breaker.Remaining(key) == 0 {
 		c.observer.Retried()
-		job, failed = c.attempt(ctx, deadline, key, token, id)
+		failed = c.attempt(ctx, deadline, r, call)
 	}
 	switch {
 	case failed == nil:
-		return job, nil
+		return nil
 	case ctx.Err() != nil:
-		return nil, ctx.Err() // by the last caller's leaving
+		return ctx.Err() // by the last caller's leaving
 	}
 	c.limits.Limit(key, limitOf(failed))
-	return nil, failed
+	return failed
 }
 
 // acquireSlot waits for a slot, half of the call's time at most: what is left is for the call.
@@ -196,26 +215,26 @@ func (c *Client) acquireSlot(ctx context.Context, r Request) (*policy.Tenant, er
 
 // attempt is one that the circuit breaker lets through and learns from. A
 // caller's leaving teaches it nothing.
-func (c *Client) attempt(ctx context.Context, deadline time.Time, key TokenKey, token, id string) (*EncodedJob, *Error) {
-	permit, wait := c.breaker.Admit(key)
+func (c *Client) attempt(ctx context.Context, deadline time.Time, r Request, call httpCall) *Error {
+	permit, wait := c.breaker.Admit(r.Key.Token)
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
-		return nil, breakerOpen(token, id, wait)
+		return breakerOpen(r.Token, r.Key.ID, wait)
 	}
 	became := policy.Cancelled
 	defer func() { c.breaker.Record(permit, became) }() // a panic gives it back, too
 	if own := time.Now().Add(c.attemptTimeout); own.Before(deadline) {
 		deadline = own
 	}
-	job, err := c.call(ctx, deadline, token, id)
+	err := call(ctx, deadline)
 	if ctx.Err() != nil {
-		return job, err
+		return err
 	}
 	became = resultOf(err)
 	if err != nil {
 		c.logFailure(err)
 	}
-	return job, err
+	return err
 }
 
 // logFailure is for what upstream failed: what it refused is no failure.
@@ -258,4 +277,5 @@ func (nobody) Retried()                       {}
 func (nobody) Refused(string)                 {}
 func (nobody) BreakerChanged(bool)            {}
 func (nobody) TokenBreakersOpen(int)          {}
+func (nobody) MalformedJobs(int)              {}
 func (nobody) UnrecognizedValue(string)       {}

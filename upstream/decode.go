@@ -17,6 +17,12 @@ var errNotAJob = errors.New("not a complete Job Info object")
 func decodeJob(body []byte, report func(field, value string)) (*EncodedJob, error) {
 	d := decoders.Get().(*jobDecoder)
 	defer d.release()
+	return d.decode(body, false, report)
+}
+
+// decode is decodeJob's; listed says that the job is a list's, where it has a Username.
+func (d *jobDecoder) decode(body []byte, listed bool, report func(field, value string)) (*EncodedJob, error) {
+	d.listed = listed
 	if _, err := unmarshal(body, d.reset); err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func TestLarge_BodiesWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
 		c := played(t, nil, Options{})
-		c.endpoint = largeEndpoint{end}
+		c.info = largeEndpoint{end}
 		defer c.Close()
 		ask := func(id string) error {
 			_, err := c.Job(t.Context(), NewRequest(canary, id))

@@ -12,12 +12,14 @@ import (
 type jobDecoder struct {
 	texts  [jobMembers][]byte
 	record []byte
+	listed bool // a list's job has a Username
 }
 
-// jobMembers are jobFields, and what upstream has two names for.
+// jobMembers are jobFields, what upstream has two names for, and what only lists have.
 const (
-	otherExternalID = jobFields
-	jobMembers      = jobFields + 1
+	otherExternalID = jobFields + iota
+	username
+	jobMembers
 )
 
 // A reader appends the next value, as the JSON text that an answer shows, to what is
@@ -58,6 +60,10 @@ func (d *jobDecoder) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			return err
 		}
 		member, known := members[string(name)]
+		if !known && d.listed && string(name) == "Username" && dec.PeekKind() == '"' {
+			d.texts[username], err = readText(d.texts[username], dec)
+			return err
+		}
 		if !known {
 			return dec.SkipValue()
 		}

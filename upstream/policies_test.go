@@ -30,6 +30,7 @@ func newCounts() *counts { return &counts{outcomes: map[string]int{}, refused: m
 func (c *counts) CallStarted()             { c.started.Add(1) }
 func (c *counts) Retried()                 { c.retried.Add(1) }
 func (c *counts) UnrecognizedValue(string) {}
+func (c *counts) MalformedJobs(int)        {}
 func (c *counts) TokenBreakersOpen(int)    {}
 func (c *counts) CallDone(outcome string, _ time.Duration) {
 	c.mu.Lock()

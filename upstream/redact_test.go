@@ -142,7 +142,7 @@ func TestRedact_AnAnswerDoesNotChangeWithTheToken(t *testing.T) {
 	})
 	var log bytes.Buffer
 	c := client(t, "http://upstream.invalid", Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))})
-	c.endpoint = repeats
+	c.info = repeats
 	ids := []string{"a", anID, strings.Repeat("b", 256), "c0ffee12", canary[:31], "36313631"}
 	for _, length := range []int{16, 32} {
 		for _, shape = range shapes {

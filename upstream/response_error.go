@@ -21,7 +21,7 @@ func errorFromResponse(token, id string, answer http1.Response) *Error {
 			return e
 		}
 	}
-	errorType, comment := statusError(status)
+	errorType, comment := statusError(status, id)
 	e := failure(token, id, errorType, comment, nil)
 	e.Status = status
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
@@ -53,20 +53,20 @@ func documentedError(token, id string, body []byte) *Error {
 	comment := quote(refused.Comment, token, id)
 	switch comment {
 	case "":
-		comment = "The job API refused this job and gave no reason."
+		comment = "The job API refused this " + asked(id) + " and gave no reason."
 	case redacted:
-		comment = sentences[known]
+		comment = sentenceOf(known, id)
 	}
 	return &Error{Type: known, Comment: comment, JobID: id, UpstreamType: &upstreamType}
 }
 
 // statusError is the table for answers that carry no documented error.
-func statusError(status int) (ErrorType, string) {
+func statusError(status int, id string) (ErrorType, string) {
 	switch {
 	case status == http.StatusUnauthorized:
 		return BadAPIToken, "The job API does not accept the token (status 401). Log in again for a new one."
 	case status == http.StatusForbidden:
-		return AccountUnprivileged, "The job API does not let this account see the job (status 403). Ask with another account's token."
+		return AccountUnprivileged, "The job API does not let this account see the " + asked(id) + " (status 403). Ask with another account's token."
 	case status == http.StatusTooManyRequests:
 		return RateLimited, "The job API takes no more requests for now (status 429). Ask again later, and less often."
 	case status == http.StatusRequestTimeout:
@@ -80,10 +80,18 @@ func statusError(status int) (ErrorType, string) {
 	}
 }
 
-// malformed is the error for a 200 that is not a whole job.
+// asked is what was asked for: a job, or a list where there is no id.
+func asked(id string) string {
+	if id == "" {
+		return "list of jobs"
+	}
+	return "job"
+}
+
+// malformed is the error for a 200 that is not a whole job or list.
 func malformed(token, id string, cause error) *Error {
 	e := failure(token, id, Malformed,
-		"The job API's answer is not a complete job. Ask again; if it stays so, tell the API's operator.", cause)
+		"The job API's answer is not a complete "+asked(id)+". Ask again; if it stays so, tell the API's operator.", cause)
 	e.Status = http.StatusOK
 	return e
 }
@@ -109,6 +117,14 @@ func timeoutError(token, id string, cause error) *Error {
 func truncated(token, id string, cause error) *Error {
 	e := malformed(token, id, cause)
 	e.fault, e.transient = true, true
+	return e
+}
+
+// listTooLong is the error for a list that has more than this client reads.
+func listTooLong(token string) *Error {
+	e := failure(token, "", Malformed,
+		fmt.Sprintf("The job API's list has more than %d jobs or %d MiB. Filter for fewer jobs, such as by created.", maxListed, maxListBody>>20), nil)
+	e.Status = http.StatusOK
 	return e
 }
 
@@ -141,7 +157,11 @@ func busy(token, id string) *Error {
 func failure(token, id string, errorType ErrorType, comment string, cause error) *Error {
 	e := &Error{Type: errorType, Comment: comment, JobID: id}
 	if cause != nil {
-		e.cause = errors.New(quote(cause.Error(), token, id))
+		e.cause = quotedError(cause, token, id)
 	}
 	return e
+}
+
+func quotedError(cause error, token, id string) error {
+	return errors.New(quote(cause.Error(), token, id))
 }

@@ -14,3 +14,18 @@ var sentences = map[ErrorType]string{
 	ItemNotFound:        "The job API has no such job. Check the id, and that the token is of the job's account.",
 	Unrecognized:        "The job API refused this job for a reason that this server does not know. Look at upstreamType.",
 }
+
+// listSentences are those for lists, where they differ.
+var listSentences = map[ErrorType]string{
+	InvalidQuery:  "The job API does not accept the request. Check the filter.",
+	InvalidOption: "The job API does not accept an option of the request. Check the filter.",
+	ItemNotFound:  "The job API does not know what the filter names. Check its username and externalId.",
+	Unrecognized:  "The job API refused this list of jobs for a reason that this server does not know. Look at its log.",
+}
+
+func sentenceOf(errorType ErrorType, id string) string {
+	if sentence, ok := listSentences[errorType]; ok && id == "" {
+		return sentence
+	}
+	return sentences[errorType]
+}

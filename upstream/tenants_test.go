@@ -48,7 +48,7 @@ func takes(d time.Duration, answer http1.Response, err error) endpoint {
 func played(t *testing.T, e endpoint, opts Options) *Client {
 	c, err := New("http://upstream.example", opts)
 	require.NoError(t, err)
-	c.endpoint = e
+	c.info = e
 	return c
 }
 
@@ -187,7 +187,7 @@ func TestTenants_ACancelledCallIsNoFailure(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, map[string]int{"CANCELLED": 1000}, seen.n)
 		assert.Empty(t, log.String())
-		c.endpoint = takes(0, http1.Response{Status: 503}, nil)
+		c.info = takes(0, http1.Response{Status: 503}, nil)
 		_, err := c.Job(t.Context(), NewRequest(canary, anID))
 		assert.ErrorIs(t, err, &Error{Type: Unavailable})
 		assert.Equal(t, 1, seen.retried)
@@ -281,7 +281,7 @@ func TestTenants_TheBreakerIsLogged(t *testing.T) {
 		}
 		said("the circuit breaker is open", 1)
 		said("calls=5 in_a_row=5 failures.UPSTREAM_UNAVAILABLE=5", 1)
-		c.endpoint = takes(0, aJob, nil)
+		c.info = takes(0, aJob, nil)
 		time.Sleep(4 * time.Second)
 		_, err := c.Job(t.Context(), NewRequest(canary, anID))
 		require.NoError(t, err)
@@ -290,14 +290,14 @@ func TestTenants_TheBreakerIsLogged(t *testing.T) {
 
 		_, err = c.Job(t.Context(), NewRequest("beef", anID))
 		require.NoError(t, err)
-		c.endpoint = takes(0, http1.Response{}, context.DeadlineExceeded)
+		c.info = takes(0, http1.Response{}, context.DeadlineExceeded)
 		time.Sleep(time.Second)
 		for range 20 {
 			_, _ = c.Job(t.Context(), NewRequest(canary, anID))
 		}
 		said("the token's circuit breaker is open", 1)
 		said("failures.UPSTREAM_TIMEOUT=5 tokens_open=1 left_out=0", 1)
-		c.endpoint = takes(0, aJob, nil)
+		c.info = takes(0, aJob, nil)
 		time.Sleep(4 * time.Second)
 		_, err = c.Job(t.Context(), NewRequest(canary, anID))
 		require.NoError(t, err)

@@ -23,34 +23,55 @@ type getter interface {
 	Close()
 }
 
+// streamer asks it as [http1.Client.Stream] does.
+type streamer interface {
+	Stream(ctx context.Context, deadline time.Time, query string, read func(io.Reader) error) (http1.Response, error)
+	Close()
+}
+
+type getStreamer interface {
+	getter
+	streamer
+}
+
 // newGetter chooses the way to ask: http1, which costs a fraction of what net/http
 // does, or net/http for what http1 leaves out, proxies and HTTP/2.
-func newGetter(endpoint *url.URL, concurrency int, opts Options) getter {
+//
+// What is read as a stream, the longest of all, is asked for compressed.
+func newGetter(endpoint *url.URL, concurrency, maxBody int, stream bool, opts Options) getStreamer {
 	agent := userAgent(opts.Version)
-	full := &netHTTP{*endpoint, agent, newTransport(concurrency, opts)}
+	full := &netHTTP{*endpoint, agent, maxBody, newTransport(concurrency, opts)}
 	if opts.UseProxy || !http1.Serves(endpoint) {
 		return full
 	}
-	lean := http1.New(endpoint, http1.Options{MaxIdle: concurrency, MaxBody: maxBody, RootCAs: opts.RootCAs, UserAgent: agent})
+	lean := http1.New(endpoint, http1.Options{MaxIdle: concurrency, MaxBody: maxBody, RootCAs: opts.RootCAs, UserAgent: agent, Gzip: stream})
 	return &fallback{http1: lean, std: full}
 }
 
 // fallback asks by http1 until upstream chooses HTTP/2, as TLS lets it do, and by
 // net/http from then on.
 type fallback struct {
-	http1, std getter
+	http1, std getStreamer
 	http2      atomic.Bool
 }
 
 func (n *fallback) Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (http1.Response, error) {
+	return n.ask(func(g getStreamer) (http1.Response, error) { return g.Get(ctx, deadline, query, large) })
+}
+
+func (n *fallback) Stream(ctx context.Context, deadline time.Time, query string, read func(io.Reader) error) (http1.Response, error) {
+	return n.ask(func(g getStreamer) (http1.Response, error) { return g.Stream(ctx, deadline, query, read) })
+}
+
+func (n *fallback) ask(by func(getStreamer) (http1.Response, error)) (http1.Response, error) {
 	if !n.http2.Load() {
-		answer, err := n.http1.Get(ctx, deadline, query, large)
+		answer, err := by(n.http1)
 		if !errors.Is(err, http1.ErrHTTP2) {
 			return answer, err
 		}
 		n.http2.Store(true)
 	}
-	return n.std.Get(ctx, deadline, query, large)
+	return by(n.std)
 }
 
 func (n *fallback) Close() {
@@ -63,12 +84,38 @@ func (n *fallback) Close() {
 type netHTTP struct {
 	endpoint  url.URL
 	userAgent string
+	maxBody   int
 	transport *http.Transport
 }
 
 func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (http1.Response, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	return n.do(ctx, query, func(answer *http1.Response, body io.Reader) error {
+		return readAll(answer, body, n.maxBody, func() error { return large(ctx) })
+	})
+}
+
+func (n *netHTTP) Stream(ctx context.Context, deadline time.Time, query string, read func(io.Reader) error) (http1.Response, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return n.do(ctx, query, func(answer *http1.Response, body io.Reader) error {
+		if answer.Status != http.StatusOK {
+			return readAll(answer, body, min(n.maxBody, maxBody), func() error { return nil })
+		}
+		return http1.ReadStream(body, n.maxBody, read)
+	})
+}
+
+func readAll(answer *http1.Response, from io.Reader, limit int, large func() error) error {
+	body, err := http1.ReadAll(from, limit, large)
+	if !errors.Is(err, http1.ErrBodyTooLong) {
+		answer.Body = body
+	}
+	return err
+}
+
+func (n *netHTTP) do(ctx context.Context, query string, read func(*http1.Response, io.Reader) error) (http1.Response, error) {
 	address := n.endpoint
 	address.RawQuery = query
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
@@ -83,12 +130,10 @@ func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string, lar
 	}
 	defer response.Body.Close()
 	answer := http1.Response{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After")}
-	body, err := http1.ReadAll(response.Body, maxBody, func() error { return large(ctx) })
-	if errors.Is(err, http1.ErrBodyTooLong) {
-		return answer, err
+	err = read(&answer, response.Body)
+	if !errors.Is(err, http1.ErrBodyTooLong) {
+		n.end(response)
 	}
-	answer.Body = body
-	n.end(response)
 	return answer, err
 }
 

@@ -7,6 +7,7 @@
 package http1
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -38,6 +39,9 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// UserAgent is the header of that name, written as it is; "jobgraph".
 	UserAgent string
+	// Gzip asks for bodies that are compressed, where they are worth it. One that is
+	// compressed unasked is read as well.
+	Gzip bool
 }
 
 // Response is an answer, or as much of one as came.
@@ -70,11 +74,15 @@ var ports = map[string]string{"http": "80", "https": "443"}
 // New returns a client of an endpoint that is http or https and that it [Serves].
 // The query is each call's own.
 func New(endpoint *url.URL, opts Options) *Client {
+	gzip := ""
+	if opts.Gzip {
+		gzip = "Accept-Encoding: gzip\r\n"
+	}
 	c := &Client{
 		address: net.JoinHostPort(endpoint.Hostname(), cmp.Or(endpoint.Port(), ports[endpoint.Scheme])),
 		request: []byte("GET /" + strings.TrimPrefix(endpoint.EscapedPath(), "/") + "?"),
 		rest: []byte(" HTTP/1.1\r\nHost: " + strings.TrimSuffix(endpoint.Host, ":") +
-			"\r\nAccept: application/json\r\nUser-Agent: " + cmp.Or(opts.UserAgent, "jobgraph") + "\r\n\r\n"),
+			"\r\nAccept: application/json\r\nUser-Agent: " + cmp.Or(opts.UserAgent, "jobgraph") + "\r\n" + gzip + "\r\n"),
 		maxBody: cmp.Or(opts.MaxBody, 1<<20),
 		idle:    newPool(cmp.Or(opts.MaxIdle, 256), cmp.Or(opts.IdleTimeout, 90*time.Second)),
 	}
@@ -101,11 +109,27 @@ func (c *Client) Close() { c.idle.close() }
 // Before more than 64 KiB of a body are read large is called, with a context that ends
 // with the call; its error is the call's. nil: it is not.
 func (c *Client) Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (Response, error) {
+	return c.do(ctx, deadline, query, func(r *bufio.Reader, h head) ([]byte, error) {
+		return readBody(r, h, c.maxBody, func() error {
+			if large == nil {
+				return nil
+			}
+			ctx, cancel := context.WithDeadline(ctx, deadline)
+			defer cancel()
+			return large(ctx)
+		})
+	})
+}
+
+// bodyReader reads an answer's body, or as much of it as is wanted.
+type bodyReader func(*bufio.Reader, head) ([]byte, error)
+
+func (c *Client) do(ctx context.Context, deadline time.Time, query string, body bodyReader) (Response, error) {
 	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
 		deadline = own
 	}
 	if conn := c.reusable(deadline); conn != nil {
-		response, err := c.exchange(ctx, conn, deadline, query, large)
+		response, err := c.exchange(ctx, conn, query, body)
 		// The server may have closed an idle connection just now. To ask again
 		// harms nothing: it is a GET.
 		if err == nil || conn.answered {
@@ -116,7 +140,7 @@ func (c *Client) Get(ctx context.Context, deadline time.Time, query string, larg
 	if err != nil {
 		return Response{}, callerError(ctx, err)
 	}
-	return c.exchange(ctx, conn, deadline, query, large)
+	return c.exchange(ctx, conn, query, body)
 }
 
 // reusable is an idle connection on which nothing has happened meanwhile, nil
@@ -136,16 +160,9 @@ func (c *Client) reusable(deadline time.Time) *conn {
 
 // exchange uses the connection for one request and keeps it where nothing speaks
 // against using it again.
-func (c *Client) exchange(ctx context.Context, conn *conn, deadline time.Time, query string, large func(context.Context) error) (Response, error) {
+func (c *Client) exchange(ctx context.Context, conn *conn, query string, body bodyReader) (Response, error) {
 	stop := context.AfterFunc(ctx, conn.interrupt)
-	response, keep, err := conn.roundTrip(c, query, func() error {
-		if large == nil {
-			return nil
-		}
-		ctx, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		return large(ctx)
-	})
+	response, keep, err := conn.roundTrip(c, query, body)
 	// Where the interruption has begun it may still come at any time.
 	if uninterrupted := stop(); keep && uninterrupted && err == nil {
 		c.idle.give(conn)

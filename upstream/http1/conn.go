@@ -74,7 +74,7 @@ var past = time.Unix(1, 0)
 
 // roundTrip writes the request and reads the whole answer; keep says whether
 // another request may follow.
-func (c *conn) roundTrip(client *Client, query string, large func() error) (response Response, keep bool, err error) {
+func (c *conn) roundTrip(client *Client, query string, body bodyReader) (response Response, keep bool, err error) {
 	c.answered = false
 	c.request = append(append(append(c.request[:0], client.request...), query...), client.rest...)
 	if _, err := c.Write(c.request); err != nil {
@@ -89,7 +89,7 @@ func (c *conn) roundTrip(client *Client, query string, large func() error) (resp
 		return Response{}, false, err
 	}
 	response = Response{Status: head.status, RetryAfter: head.retryAfter}
-	response.Body, err = readBody(c.reader, head, client.maxBody, large)
+	response.Body, err = body(c.reader, head)
 	// Bytes beyond the answer are no answer to what is asked next.
 	return response, head.persistent && c.reader.Buffered() == 0, err
 }

@@ -69,6 +69,14 @@ func (l *FailureLog) Failed(kind string, status int, cause error) {
 	l.logger.Warn("a call of the job API failed", attrs...)
 }
 
+// LeftOut logs that a list was read without some of its jobs, which are malformed.
+func (l *FailureLog) LeftOut(jobs int, cause error) {
+	const text = "the job API listed jobs that are malformed: they are left out"
+	if leftOut, ok := l.due(text); ok {
+		l.logger.Warn(text, "jobs", jobs, "cause", cause.Error(), "left_out", leftOut)
+	}
+}
+
 // logBreaker is for what the breaker did: the circuit for all is told of each time.
 func (l *FailureLog) logBreaker(news []report) {
 	for _, r := range news {

@@ -22,6 +22,7 @@ type Metrics struct {
 	upstreamRefused   *prometheus.CounterVec
 	breakerOpen       prometheus.Gauge
 	breakerOpenTokens prometheus.Gauge
+	malformedJobs     prometheus.Counter
 	unrecognizedEnums *prometheus.CounterVec
 }
 
@@ -67,13 +68,17 @@ func NewMetrics() *Metrics {
 			Name: "jobgraph_upstream_breaker_open_tokens",
 			Help: "Tokens for which the circuit breaker is open, as the job API is failing for them.",
 		}),
+		malformedJobs: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "jobgraph_upstream_malformed_jobs_total",
+			Help: "Jobs that a list of the job API was left without, as they were malformed.",
+		}),
 		unrecognizedEnums: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_upstream_unrecognized_values_total",
 			Help: "Enum values of the job API that the schema does not know, by the API's field.",
 		}, []string{"field"}),
 	}
 	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
-		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.unrecognizedEnums,
+		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -150,6 +155,9 @@ func (m *Metrics) BreakerChanged(open bool) {
 
 // TokenBreakersOpen is upstream.Observer's.
 func (m *Metrics) TokenBreakersOpen(tokens int) { m.breakerOpenTokens.Set(float64(tokens)) }
+
+// MalformedJobs is upstream.Observer's.
+func (m *Metrics) MalformedJobs(jobs int) { m.malformedJobs.Add(float64(jobs)) }
 
 // UnrecognizedValue is upstream.Observer's.
 func (m *Metrics) UnrecognizedValue(field string) {
