@@ -29,6 +29,8 @@
 //  10. schema.resolvers.go: one step, to the loader (loader.go), which asks for each id once.
 //  11. ../upstream/store/store.go: the job, where it is cached or under way, and a note in the
 //     read set (../upstream/store/readset.go); else one call of the source.
+//     For an account of this server, ../upstream/account/accounts.go puts the token of the moment
+//     in the place of its handle, and repeats a call whose token was refused.
 //  12. ../upstream/client.go, callWithPolicies: the rate limit, the circuit breaker, the turn
 //     among all calls and the attempts, each a policy of ../upstream/policy/doc.go.
 //     ../upstream/call.go is one attempt, over ../upstream/transport.go and

@@ -65,6 +65,7 @@ type Observer interface {
 type Client struct {
 	info           getter
 	list           streamer
+	login          *loginEndpoint
 	timeout        time.Duration
 	attemptTimeout time.Duration
 	limits         *policy.RateLimits
@@ -97,6 +98,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 	return &Client{
 		info:           newGetter(base.JoinPath("api/job/info"), concurrency, maxBody, false, opts),
 		list:           newGetter(base.JoinPath("api/job/list"), min(concurrency, maxIdleLists), maxListBody, true, opts),
+		login:          newLoginEndpoint(base.JoinPath("api/account/login"), opts),
 		timeout:        timeout,
 		attemptTimeout: min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
 		limits:         policy.NewRateLimits(),
@@ -121,6 +123,7 @@ func isPort(port string) bool {
 func (c *Client) Close() {
 	c.info.Close()
 	c.list.Close()
+	c.login.transport.CloseIdleConnections()
 }
 
 // Job makes one call for the request. The error is an [*Error], or wraps ctx's own where
@@ -164,6 +167,9 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request, call httpCall)
 	key, token, id := r.Key.Token, r.Token, r.Key.ID
 	// A deadline for everything that follows.
 	deadline := time.Now().Add(c.timeout)
+	if !r.Deadline.IsZero() && r.Deadline.Before(deadline) {
+		deadline = r.Deadline
+	}
 	// A token that upstream told to wait does not ask: it would only be told again.
 	if wait := c.limits.Remaining(key); wait > 0 {
 		c.observer.Refused("RATE_LIMITED")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"time"
 )
 
@@ -90,6 +91,12 @@ func (e *Error) Retryable() bool {
 	default:
 		return false
 	}
+}
+
+// RefusesToken says whether upstream refused the token, whatever the job: a 401 does,
+// whatever reason it gives.
+func (e *Error) RefusesToken() bool {
+	return e.Type == BadAPIToken || e.Status == http.StatusUnauthorized
 }
 
 // RetryAfterSeconds is RetryAfter in whole seconds, rounded up; nil where nobody knows.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"time"
 
 	"jobgraph/upstream/keyedhash"
 	"jobgraph/upstream/policy"
@@ -22,6 +23,8 @@ type Request struct {
 	// Fresh asks upstream from now on: neither a cached job will do, nor a call that
 	// began before.
 	Fresh bool
+	// Deadline ends the call where it comes before the client's own; zero: it does not.
+	Deadline time.Time
 	// Operation is what takes turns with others of the same token; nil: the request is
 	// one of its own.
 	Operation *Operation

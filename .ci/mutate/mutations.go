@@ -205,7 +205,7 @@ var mutations = []mutation{
 		"graph", "TestLive_ForeignOriginsAndTooManyConnections"},
 	{"CORS exposes Retry-After", "graph/serve/web/cors.go", "ExposedHeaders: []string{\"Etag\", \"Retry-After\"},", "",
 		"graph/serve/web", "TestCORS_ExposesTheHeaders"},
-	{"a callback is signed", "graph/serve/web/callbacks.go", "if !hmac.Equal([]byte(r.PathValue(\"signature\")), signature) {", "if len(signature) == 0 && !hmac.Equal(nil, nil) {",
+	{"a callback is signed", "graph/serve/web/callbacks.go", "if !hmac.Equal([]byte(r.PathValue(\"signature\")), []byte(signature(secret()))) {", "if len(signature(secret())) == 0 && !hmac.Equal(nil, nil) {",
 		"graph/e2e/program", "TestLive_CallbacksEndInExactlyOneFinalEvent"},
 
 	// Errors, logs and metrics.
@@ -231,4 +231,16 @@ var mutations = []mutation{
 		"upstream/sandbox", "TestList_Lags"},
 	{"windows of creation dates have each job once", "upstream/sandbox/volume.go", "return v.created(i).Before(from.Time)", "return !v.created(i).After(from.Time)",
 		"upstream/sandbox", "TestVolume_WindowsHaveEachJobOnce"},
+
+	// Kept logged in.
+	{"one login for all who are refused", "upstream/account/account.go", "if a.attempt == nil && time.Until(a.next) <= 0 {", "if time.Until(a.next) <= 0 {",
+		"upstream/account", "TestAccounts_OneLoginForAllWhoAreRefused"},
+	{"refused logins back off", "upstream/account/account.go", "minBackoff<<min(a.failures, 16)", "minBackoff",
+		"upstream/account", "TestAccounts_RefusedCredentialsAreNoStorm"},
+	{"logins are bounded", "upstream/account/account.go", "if r := a.logins.Reserve(); r.Delay() > 0 {", "if r := a.logins.Reserve(); r.Delay() < 0 {",
+		"upstream/account", "TestAccounts_LoginsAreBoundedWhateverHappens"},
+	{"an idle token is used", "upstream/account/account.go", "rested := a.token != \"\" && time.Since(a.used) >= maxRest", "rested := false",
+		"upstream/account", "TestAccounts_AnIdleTokenIsUsedBeforeTheHourEnds"},
+	{"credentials are no query", "upstream/login.go", "endpoint.RawQuery = \"v=1\"", "endpoint.RawQuery = \"v=1&username=john_doe\"",
+		"upstream", "TestLogin_CredentialsGoInHeadersAndNothingOfTheAnswerComesBack"},
 }

@@ -36,7 +36,7 @@ Try:
 
 // tokenHint is what the curl example needs beside the query.
 func tokenHint(c *settings.Serve) string {
-	if c.UpstreamURL == "" || c.UpstreamToken != "" {
+	if c.UpstreamURL == "" || c.Login.Given() {
 		return ""
 	}
 	return " -H 'Authorization: Bearer YOUR_API_TOKEN'"

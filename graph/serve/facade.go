@@ -24,6 +24,7 @@ import (
 	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
+	"jobgraph/upstream/account"
 	"jobgraph/upstream/poll"
 	"jobgraph/upstream/sandbox"
 	"jobgraph/upstream/store"
@@ -39,7 +40,8 @@ type facade struct {
 	metricsAddress string // as announced
 	// backends outlive the public address, which may need them to finish.
 	backends []web.Server
-	// upstreamURL and token are the settings', or those of the embedded sandbox.
+	// upstreamURL and token are the settings', or those of the embedded sandbox. The token
+	// of an account is its handle.
 	upstreamURL, token string
 }
 
@@ -68,8 +70,19 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		return err
 	}
 	defer client.Close()
-	jobs := store.New(client, f.storeOptions())
+	var jobs *store.Store // before which nobody asks
+	accounts := account.New(client, client.Login, account.Options{
+		Timeout:      c.UpstreamTimeout,
+		Logger:       f.logger,
+		ObserveLogin: f.metrics.LoggedIn,
+		Changed:      func(key upstream.TokenKey) { jobs.Forget(key) },
+	})
+	jobs = store.New(accounts, f.storeOptions())
 	defer jobs.Close()
+	defer accounts.Close()
+	if err := f.logIn(accounts); err != nil {
+		return err
+	}
 	poller := poll.New(jobs, poll.Options{
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
@@ -115,7 +128,7 @@ func (f *facade) listen() (err error) {
 		if err != nil {
 			return err
 		}
-		f.backends = append(f.backends, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{})})
+		f.backends = append(f.backends, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{TokenLife: time.Hour})})
 		f.upstreamURL, f.token = "http://"+listener.Addr().String(), cmp.Or(f.token, sandbox.Token)
 	}
 	return nil
@@ -129,6 +142,15 @@ func (f *facade) close() {
 	if f.listener != nil {
 		_ = f.listener.Close()
 	}
+}
+
+// logIn opens the server's own account, where it has one.
+func (f *facade) logIn(accounts *account.Accounts) error {
+	config, ok, err := f.Login.Account()
+	if err == nil && ok {
+		f.token = accounts.Open(config).Handle()
+	}
+	return err
 }
 
 func (f *facade) client(version string) (*upstream.Client, error) {
@@ -180,16 +202,22 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 
 // public is the public address's handler.
 func (f *facade) public(ctx context.Context, graphQL http.Handler, wake func(jobID string)) (http.Handler, error) {
+	callbacks, err := f.Callbacks()
+	if err != nil {
+		return nil, err
+	}
 	readiness := &web.Readiness{}
 	context.AfterFunc(ctx, readiness.SetNotReady)
 	options := web.Options{
-		GraphQL:        graphQL,
-		Hosts:          allowedHosts(f.AllowedHost, f.token != "", f.listener.Addr()),
-		Origins:        f.CORSOrigin,
-		Readiness:      readiness,
-		CallbackSecret: f.CallbackSecret,
-		Wake:           wake,
-		Logger:         f.logger,
+		GraphQL:   graphQL,
+		Hosts:     allowedHosts(f.AllowedHost, f.token != "", f.listener.Addr()),
+		Origins:   f.CORSOrigin,
+		Readiness: readiness,
+		Wake:      wake,
+		Logger:    f.logger,
+	}
+	if callbacks != nil {
+		options.CallbackSecret = callbacks.Get
 	}
 	if f.Playground {
 		options.Playground = playground.Handler()

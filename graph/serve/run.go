@@ -74,6 +74,9 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 }
 
 func printCallbackURL(c *settings.CallbackURL, stdout io.Writer) error {
-	_, err := fmt.Fprintln(stdout, strings.TrimSuffix(c.PublicURL, "/")+web.CallbackPath(c.CallbackSecret))
+	secret, err := c.Secret()
+	if err == nil {
+		_, err = fmt.Fprintln(stdout, strings.TrimSuffix(c.PublicURL, "/")+web.CallbackPath(secret.Get()))
+	}
 	return err
 }

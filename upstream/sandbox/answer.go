@@ -21,7 +21,7 @@ func invalidQuery(comment string) *fault {
 }
 
 func badAPIToken() *fault {
-	return &fault{"BAD_API_TOKEN", "The api_token is not valid. The sandbox accepts only the documented one."}
+	return &fault{"BAD_API_TOKEN", "The api_token is not valid. The sandbox accepts the documented one, and those of its logins."}
 }
 
 func itemNotFound(id string) *fault {

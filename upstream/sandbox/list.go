@@ -17,7 +17,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	if fault == nil {
 		filter, fault = parseFilter(values)
 	}
-	if fault == nil && values.Get("api_token") != Token {
+	if fault == nil && !s.sessions.use(values.Get("api_token")) {
 		fault = badAPIToken()
 	}
 	if fault != nil {

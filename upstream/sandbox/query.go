@@ -16,7 +16,7 @@ func (s *server) find(rawQuery string) (job, *fault) {
 	if !isHex(id) {
 		return job{}, invalidQuery("The parameter job_id must be a hex string, such as " + DocumentedJobID + ".")
 	}
-	if values.Get("api_token") != Token {
+	if !s.sessions.use(values.Get("api_token")) {
 		return job{}, badAPIToken()
 	}
 	job, found := s.lookUp(id)

@@ -3,6 +3,7 @@
 // It answers GET /api/job/info and GET /api/job/list as published at
 // https://cielo24.readthedocs.io/en/latest/job_control/job_info.html and job_list.html beside it: the same parameters,
 // bodies, statuses and errors. It knows one token and the jobs that [Jobs] lists, and as many more as [Options] say.
+// One account logs in and out, at /api/account/login and /api/account/logout.
 package sandbox
 
 import (
@@ -13,7 +14,7 @@ import (
 // What the published example uses. The example request asks for one job and the example response shows another; the
 // sandbox answers both ids with that response.
 const (
-	// Token is the only token that the sandbox accepts. It never expires here; upstream's do after an hour without use.
+	// Token is accepted always, beside those of logins. It never expires here; upstream's do after an hour without use.
 	Token = "7ca5dc5c7cce449fb0fff719307e8f5f"
 	// DocumentedJobID is the job in the example response.
 	DocumentedJobID = "d4fb871e07514304b23131b45f8caa1f"
@@ -34,10 +35,14 @@ type Options struct {
 	Jobs int
 	// ListLag is how old a list is when it is answered; Job Info is always new.
 	ListLag time.Duration
+	// TokenLife is how long a token of a login lives without being used; 0: for ever. Upstream's live an hour.
+	TokenLife time.Duration
+	// Accounts are those that can log in, by user name; nil: the documented one.
+	Accounts map[string]Account
 }
 
-// New returns the job API. It keeps nothing between requests and starts no goroutine: all jobs follow from their ids and
-// the clock.
+// New returns the job API. Between requests it keeps the tokens of logins alone, and it starts no goroutine: all jobs
+// follow from their ids and the clock.
 //
 // The moving jobs' first lives begin at this call, not at a fixed date: whoever starts the program and looks soon sees
 // even the slowest of them from its beginning.
@@ -47,14 +52,20 @@ func New(opts Options) http.Handler {
 		now = time.Now
 	}
 	started := now()
-	return &server{now: now, started: started, volume: newVolume(opts.Jobs, started), listLag: opts.ListLag}
+	accounts := opts.Accounts
+	if accounts == nil {
+		accounts = map[string]Account{Username: {Password, SecureKey}}
+	}
+	return &server{now: now, started: started, volume: newVolume(opts.Jobs, started), listLag: opts.ListLag,
+		sessions: sessions{accounts: accounts, life: opts.TokenLife, now: now, tokens: map[string]time.Time{}}}
 }
 
 type server struct {
-	now     func() time.Time
-	started time.Time
-	volume  volume
-	listLag time.Duration
+	now      func() time.Time
+	started  time.Time
+	volume   volume
+	listLag  time.Duration
+	sessions sessions
 }
 
 // ServeHTTP compares the path by itself: http.ServeMux would answer //api/job/info with a redirect that repeats the
@@ -63,7 +74,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve := s.endpoint(r.URL.Path)
 	switch {
 	case serve == nil:
-		fail(w, http.StatusNotFound, invalidQuery("This server answers GET "+infoPath+" and "+listPath+", and nothing else."))
+		fail(w, http.StatusNotFound, invalidQuery("This server answers GET "+infoPath+", "+listPath+", "+loginPath+" and "+logoutPath+", and nothing else."))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		fail(w, http.StatusMethodNotAllowed, invalidQuery("Ask for "+r.URL.Path+" with GET."))
@@ -78,6 +89,10 @@ func (s *server) endpoint(path string) http.HandlerFunc {
 		return s.info
 	case listPath:
 		return s.list
+	case loginPath:
+		return s.sessions.login
+	case logoutPath:
+		return s.sessions.logout
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"net/http"
 	"time"
 
 	"jobgraph/upstream"
@@ -55,9 +54,8 @@ func (e *entry) weigh() int {
 	return overhead + e.job.Size()
 }
 
-// refused says whether upstream refused the token itself, whatever the job: a 401 does,
-// whatever reason it gives.
+// refused says whether upstream refused the caller itself, whatever the job.
 func refused(err error) bool {
 	failed := upstream.ErrorOf(err)
-	return failed != nil && (failed.Type == upstream.BadAPIToken || failed.Status == http.StatusUnauthorized)
+	return failed != nil && (failed.RefusesToken() || failed.Type == upstream.LoginInvalid)
 }

@@ -133,6 +133,15 @@ func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJ
 	return outcome.job, outcome.err
 }
 
+// Forget has nothing served any more that was fetched or is being fetched with the token.
+func (s *Store) Forget(key upstream.TokenKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tokens[key]; t != nil {
+		t.generation++
+	}
+}
+
 // find gives the entry that is served, or the call to wait for; joined says that it is
 // another's. A call that began before its token was refused is not joined.
 func (s *Store) find(ctx context.Context, r upstream.Request) (e *entry, c *call, joined bool) {

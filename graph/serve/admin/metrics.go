@@ -24,6 +24,7 @@ type Metrics struct {
 	breakerOpenTokens prometheus.Gauge
 	malformedJobs     prometheus.Counter
 	unrecognizedEnums *prometheus.CounterVec
+	logins            *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics in a registry of their own, the Go runtime's among them.
@@ -76,9 +77,13 @@ func NewMetrics() *Metrics {
 			Name: "jobgraph_upstream_unrecognized_values_total",
 			Help: "Enum values of the job API that the schema does not know, by the API's field.",
 		}, []string{"field"}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jobgraph_upstream_logins_total",
+			Help: "Logins at the job API with the server's or a tenant's credentials, by outcome: OK, or an ErrorType of the schema.",
+		}, []string{"outcome"}),
 	}
 	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
-		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums,
+		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums, m.logins,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -163,3 +168,6 @@ func (m *Metrics) MalformedJobs(jobs int) { m.malformedJobs.Add(float64(jobs)) }
 func (m *Metrics) UnrecognizedValue(field string) {
 	m.unrecognizedEnums.WithLabelValues(field).Inc()
 }
+
+// LoggedIn counts a login at the job API.
+func (m *Metrics) LoggedIn(outcome string) { m.logins.WithLabelValues(outcome).Inc() }

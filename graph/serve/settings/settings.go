@@ -13,10 +13,10 @@ import (
 // Serve are the settings of the facade. A bool or a limit says in its help line
 // what it does; kong sets the defaults.
 type Serve struct {
-	Listen               string           `env:"JOBGRAPH_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Address of the API and the playground (default ${default})."`
-	AdminListen          string           `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
-	UpstreamURL          string           `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
-	UpstreamToken        string           `env:"JOBGRAPH_UPSTREAM_TOKEN" placeholder:"HEX" help:"API token for callers that send none; none: such callers get BAD_API_TOKEN. The embedded sandbox brings its own."`
+	Listen               string `env:"JOBGRAPH_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Address of the API and the playground (default ${default})."`
+	AdminListen          string `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
+	UpstreamURL          string `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
+	Login                `embed:""`
 	UpstreamTimeout      time.Duration    `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
 	UpstreamAttempt      time.Duration    `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: what is left of --upstream-timeout."`
 	UpstreamConcurrency  int              `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
@@ -28,6 +28,7 @@ type Serve struct {
 	MaxClientConnections int              `name:"max-connections-per-client" env:"JOBGRAPH_MAX_CONNECTIONS_PER_CLIENT" default:"100" placeholder:"N" help:"Most of them that one client address has; 0 where a proxy's address is everybody's: no such bound (default ${default})."`
 	MaxOperations        int              `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
 	CallbackSecret       string           `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
+	CallbackSecretFile   string           `env:"JOBGRAPH_CALLBACK_SECRET_FILE" placeholder:"FILE" help:"File that --callback-secret is in; it is read again when it changes."`
 	Cache                bool             `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
 	CacheSettled         time.Duration    `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is cached that has settled, such as one that is complete and was returned (default ${default})."`
 	CacheActive          time.Duration    `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is cached (default ${default})."`
@@ -52,13 +53,15 @@ type Serve struct {
 
 // Sandbox are the settings of the sandbox by itself.
 type Sandbox struct {
-	Listen  string        `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
-	Jobs    int           `env:"JOBGRAPH_SANDBOX_JOBS" default:"0" placeholder:"N" help:"How many more jobs the account has, to try lists on, such as 20000 (default ${default})."`
-	ListLag time.Duration `env:"JOBGRAPH_SANDBOX_LIST_LAG" default:"0s" placeholder:"DURATION" help:"How far lists are behind the jobs' info, such as 3s (default ${default})."`
+	Listen    string        `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
+	Jobs      int           `env:"JOBGRAPH_SANDBOX_JOBS" default:"0" placeholder:"N" help:"How many more jobs the account has, to try lists on, such as 20000 (default ${default})."`
+	ListLag   time.Duration `env:"JOBGRAPH_SANDBOX_LIST_LAG" default:"0s" placeholder:"DURATION" help:"How far lists are behind the jobs' info, such as 3s (default ${default})."`
+	TokenLife time.Duration `env:"JOBGRAPH_SANDBOX_TOKEN_LIFE" default:"1h" placeholder:"DURATION" help:"How long a token of a login lives without being used (default ${default})."`
 }
 
 // CallbackURL are the settings of the command that prints the address for callbacks.
 type CallbackURL struct {
-	PublicURL      string `required:"" env:"JOBGRAPH_PUBLIC_URL" placeholder:"URL" help:"Where the job API reaches this server, such as https://captions.example.com."`
-	CallbackSecret string `required:"" env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"The server's --callback-secret."`
+	PublicURL          string `required:"" env:"JOBGRAPH_PUBLIC_URL" placeholder:"URL" help:"Where the job API reaches this server, such as https://captions.example.com."`
+	CallbackSecret     string `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"The server's --callback-secret."`
+	CallbackSecretFile string `env:"JOBGRAPH_CALLBACK_SECRET_FILE" placeholder:"FILE" help:"File that the server's --callback-secret is in."`
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"jobgraph/upstream"
 	"jobgraph/upstream/sandbox"
+	"jobgraph/upstream/secret"
 )
 
 const minCallbackSecret = 16
@@ -36,7 +36,9 @@ func (c *Serve) Validate() error {
 		return errors.New("--max-connections-per-client must be at least 1, or 0 for no such bound")
 	case c.MaxOperations <= 0:
 		return errors.New("--max-operations must be at least 1")
-	case c.CallbackSecret != "" && len(c.CallbackSecret) < minCallbackSecret:
+	case c.CallbackSecret != "" && c.CallbackSecretFile != "":
+		return errors.New("--callback-secret and --callback-secret-file are the same setting: leave one out")
+	case c.CallbackSecret != "" && checkCallbackSecret(c.CallbackSecret) != nil:
 		return errCallbackSecret
 	case c.CacheSettled <= 0 || c.CacheActive <= 0:
 		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
@@ -50,10 +52,8 @@ func (c *Serve) Validate() error {
 		return errors.New("--max-response-bytes must be at least 1")
 	case c.MaxMemoryAnswers < c.MaxResponseBytes:
 		return errors.New("--max-memory-answers must be at least --max-response-bytes, or no large answer fits")
-	case c.UpstreamToken != "" && !upstream.IsToken(c.UpstreamToken):
-		return errors.New("--upstream-token must have 1 to 256 hexadecimal digits")
 	}
-	return c.Limits.Validate()
+	return errors.Join(c.Login.validate(), c.Limits.Validate())
 }
 
 // Validate is called by kong.
@@ -63,6 +63,8 @@ func (c *Sandbox) Validate() error {
 		return fmt.Errorf("--jobs must be from 0 to %d", sandbox.MaxJobs)
 	case c.ListLag < 0:
 		return errors.New("--list-lag must not be less than 0, such as 3s")
+	case c.TokenLife <= 0:
+		return errors.New("--token-life must be more than 0, such as 1h")
 	}
 	return nil
 }
@@ -79,7 +81,35 @@ func (c *CallbackURL) Validate() error {
 		return errors.New("--public-url must not have a fragment: leave # and what follows out")
 	case strings.Contains(c.PublicURL, "?"):
 		return errors.New("--public-url must not have a query: leave ? and what follows out")
-	case len(c.CallbackSecret) < minCallbackSecret:
+	case given(c.CallbackSecret, c.CallbackSecretFile) != 1:
+		return errors.New("the secret is missing: give --callback-secret or --callback-secret-file, as the server has it")
+	}
+	_, err = callbackSecret(c.CallbackSecret, c.CallbackSecretFile)
+	return err
+}
+
+// Secret is the server's secret.
+func (c *CallbackURL) Secret() (*secret.Text, error) {
+	return callbackSecret(c.CallbackSecret, c.CallbackSecretFile)
+}
+
+// Callbacks is the secret of the address for callbacks; nil: there is none.
+func (c *Serve) Callbacks() (*secret.Text, error) {
+	if given(c.CallbackSecret, c.CallbackSecretFile) == 0 {
+		return nil, nil
+	}
+	return callbackSecret(c.CallbackSecret, c.CallbackSecretFile)
+}
+
+func callbackSecret(value, name string) (*secret.Text, error) {
+	if name == "" && checkCallbackSecret(value) != nil {
+		return nil, errCallbackSecret
+	}
+	return file("--callback-secret-file", value, name, checkCallbackSecret)
+}
+
+func checkCallbackSecret(value string) error {
+	if len(value) < minCallbackSecret {
 		return errCallbackSecret
 	}
 	return nil

@@ -25,10 +25,9 @@ func signature(secret string) string {
 // callbacks wakes the watchers of the job that a callback names. Nothing that it says
 // is believed, and the answer tells nothing: a watched job and any other get the same,
 // and so do a wrong signature and an address that does not exist.
-func callbacks(secret string, wake func(jobID string)) http.Handler {
-	signature := []byte(signature(secret))
+func callbacks(secret func() string, wake func(jobID string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !hmac.Equal([]byte(r.PathValue("signature")), signature) {
+		if !hmac.Equal([]byte(r.PathValue("signature")), []byte(signature(secret()))) {
 			http.NotFound(w, r)
 			return
 		}

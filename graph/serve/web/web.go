@@ -25,8 +25,8 @@ type Options struct {
 	Origins Origins
 	// Readiness answers at /readyz.
 	Readiness *Readiness
-	// CallbackSecret signs the address of callbacks; "": there is none.
-	CallbackSecret string
+	// CallbackSecret gives what signs the address of callbacks; nil: there is none.
+	CallbackSecret func() string
 	// Wake is called with the job id of each callback.
 	Wake func(jobID string)
 	// ProgressTimeout is how long a reader may take for 64 KiB of an answer; 10 s.
@@ -44,7 +44,7 @@ func New(opts Options) http.Handler {
 	}
 	mux.Handle("GET /healthz", text("ok\n"))
 	mux.Handle("GET /readyz", opts.Readiness)
-	if opts.CallbackSecret != "" {
+	if opts.CallbackSecret != nil {
 		mux.Handle("GET "+callbacksPath+"{signature}", callbacks(opts.CallbackSecret, opts.Wake))
 	}
 	if opts.Example != nil {
