@@ -18,7 +18,8 @@
 //     operation in transport/operation.go.
 //  4. admission/persisted/persisted.go: the text, where its hash was sent.
 //  5. admission/guard.go: the document, parsed and valid, from its cache or admission/document.go;
-//     what it may cost (admission/cost.go). Then gqlgen coerces the variables.
+//     what it may cost (admission/cost.go), and for a router (admission/price.go). Then gqlgen
+//     coerces the variables.
 //  6. entities.go and subscription.go: what only references and subscriptions must be.
 //  7. responsecache/responsecache.go: the response, where it is cached or under way for an
 //     equal query (responsecache/call.go). From here on there is one execution for all; a

@@ -38,6 +38,8 @@ type Options struct {
 	HideSchema bool
 	// SubgraphSDL answers _service in spite of HideSchema.
 	SubgraphSDL bool
+	// FederationVersion is that of the SDL in _service, of [FederationVersions]; "": the first.
+	FederationVersion string
 	// DisableGET answers GET with 405.
 	DisableGET bool
 	// TrustedDocuments are the only query texts that are run, by id; nil: any is.
@@ -103,6 +105,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	})
 	server.Use(guard)
 	server.SetQueryCache(guard)
+	server.Use(subgraph{SubgraphSDL(opts.FederationVersion)})
 	server.Use(representations{})
 	server.Use(singleRootField{})
 	server.Use(budget.Extension{Budget: bytes}) // as the last: see there

@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -11,8 +12,9 @@ import (
 
 // checkCost checks one request of a known document: how long its lists are, and
 // what that comes to. It only counts: the variables' entries are not looked at.
-func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinition, m *operationStats, variables map[string]any) gqlerror.List {
-	calls, fields := 0, 0
+func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinition, m *operationStats, params *graphql.RawParams) gqlerror.List {
+	variables := params.Variables
+	calls, fields, cost := 0, 0, 0
 	for _, root := range m.roots {
 		length := g.sizes.of(root.name)
 		if root.list != nil {
@@ -21,9 +23,15 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 				return refusal
 			}
 			calls = addSat(calls, length)
+			cost = addSat(cost, mulSat(length, root.weight))
 			length = addSat(length, oversizeWeight(root.list, variables, operation))
+		} else {
+			cost = addSat(cost, root.weight)
 		}
 		fields = addSat(fields, addSat(1, mulSat(length, root.fields)))
+	}
+	if params.Headers.Get(PriceHeader) != "" {
+		notePrice(ctx, Price{cost, calls})
 	}
 	switch {
 	case calls > g.limits.UpstreamCalls:

@@ -106,7 +106,7 @@ func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.R
 	if operation == nil {
 		return refused(errcode.ValidationFailed, "The document has no operation of the name that was asked. Send operationName where it has several.")[0]
 	}
-	if failures := g.checkCost(ctx, operation, read.stats.operations[operation], params.Variables); len(failures) > 0 {
+	if failures := g.checkCost(ctx, operation, read.stats.operations[operation], params); len(failures) > 0 {
 		return failures[0]
 	}
 	graphql.GetOperationContext(ctx).Stats.SetExtension(documentKey, read)

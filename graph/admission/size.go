@@ -16,10 +16,6 @@ var slicingArguments = map[string]string{
 	"_entities":  "representations",
 }
 
-// assumedSize is how long a list is taken to be whose length nobody knows
-// before the job has been fetched: a job's return targets and options.
-const assumedSize = 5
-
 // sizes tells how long a field's list is taken to be.
 type sizes map[string]int
 
@@ -35,7 +31,7 @@ func newSizes(schema *ast.Schema) sizes {
 		}
 	}
 	types := len(schema.Types)
-	return sizes{
+	known := sizes{
 		"types":         types,
 		"directives":    len(schema.Directives),
 		"fields":        average(fields, types),
@@ -44,9 +40,13 @@ func newSizes(schema *ast.Schema) sizes {
 		"inputFields":   1,
 		"interfaces":    1,
 		"possibleTypes": 1,
-		"returnTargets": assumedSize,
-		"options":       assumedSize,
 	}
+	for field, price := range prices {
+		if _, sliced := slicingArguments[field]; !sliced && price.size > 0 {
+			known[field] = price.size
+		}
+	}
+	return known
 }
 
 func (s sizes) of(field string) int { return max(1, s[field]) }

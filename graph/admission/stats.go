@@ -27,12 +27,12 @@ type root struct {
 	name string
 	// list is the argument that says how many entries the field answers with; nil: one.
 	list *ast.Value
-	// fields is what one entry answers with.
-	fields int
+	// fields is what one entry answers with, and weight what it costs.
+	fields, weight int
 }
 
 // selectionStats is what a selection set holds, its fragments included.
-type selectionStats struct{ depth, fields int }
+type selectionStats struct{ depth, fields, weight int }
 
 // walker walks a document. Each fragment is measured once and remembered: a query
 // of fragments that spread each other twice would take for ever otherwise.
@@ -165,10 +165,11 @@ func (w *walker) root(into *operationStats, field *ast.Field, at map[string]int)
 	}
 	if i, known := at[field.Alias]; known {
 		into.roots[i].fields = addSat(into.roots[i].fields, below.fields)
+		into.roots[i].weight = addSat(into.roots[i].weight, below.weight)
 		return
 	}
 	at[field.Alias] = len(into.roots)
-	measured := root{name: field.Name, fields: below.fields}
+	measured := root{name: field.Name, fields: below.fields, weight: addSat(entryWeight(field.Name, len(field.SelectionSet) > 0), below.weight)}
 	if name, ok := slicingArguments[field.Name]; ok {
 		if argument := field.Arguments.ForName(name); argument != nil {
 			measured.list = argument.Value
@@ -186,6 +187,7 @@ func (w *walker) selection(set ast.SelectionSet) selectionStats {
 			one = w.selection(selection.SelectionSet)
 			one.depth = addSat(one.depth, 1)
 			one.fields = addSat(keyWeight(selection.Alias), mulSat(w.sizes.of(selection.Name), one.fields))
+			one.weight = mulSat(w.sizes.of(selection.Name), addSat(entryWeight(selection.Name, len(selection.SelectionSet) > 0), one.weight))
 		case *ast.InlineFragment:
 			one = w.selection(selection.SelectionSet)
 		case *ast.FragmentSpread:
@@ -193,6 +195,7 @@ func (w *walker) selection(set ast.SelectionSet) selectionStats {
 		}
 		all.depth = max(all.depth, one.depth)
 		all.fields = addSat(all.fields, one.fields)
+		all.weight = addSat(all.weight, one.weight)
 	}
 	return all
 }

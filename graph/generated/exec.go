@@ -162,9 +162,13 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
-	{Name: "../../schema.graphqls", Input: `# The oldest version that has all we use: every Federation 2 gateway takes it.
+	{Name: "../../schema.graphqls", Input: `# The oldest version that has all we use; --federation-version=2.0 serves what the first one has.
+# The weights and sizes are those of graph/admission/price.go.
 extend schema
-  @link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key"])
+  @link(
+    url: "https://specs.apollo.dev/federation/v2.9"
+    import: ["@key", "@shareable", "@tag", "@cost", "@listSize"]
+  )
 
 """
 A moment in time as RFC 3339 text with an offset, such as
@@ -192,7 +196,7 @@ type Query {
     ` + "`" + `["d4fb871e07514304b23131b45f8caa1f"]` + "`" + `.
     """
     ids: [ID!]!
-  ): [JobResult!]!
+  ): [JobResult!]! @cost(weight: 10) @listSize(assumedSize: 10)
   """
   One job, for a page that shows just one: the job, or the ` + "`" + `ApiError` + "`" + ` that says
   why it could not be had. It costs what one id in ` + "`" + `job(ids:)` + "`" + ` costs.
@@ -200,7 +204,7 @@ type Query {
   jobById(
     "The job's id, such as ` + "`" + `\"d4fb871e07514304b23131b45f8caa1f\"` + "`" + `."
     id: ID!
-  ): JobResult!
+  ): JobResult! @cost(weight: 10)
 }
 
 """
@@ -230,7 +234,7 @@ type Subscription {
     of them an event is about. An id that is given twice counts once.
     """
     ids: [ID!]!
-  ): JobResult!
+  ): JobResult! @cost(weight: 10)
 }
 
 """
@@ -243,7 +247,7 @@ union JobResult = Job | ApiError
 One captioning, transcription or translation job of cielo24. A field is null
 where the job is not that far yet or the job API says nothing about it.
 """
-type Job @key(fields: "id") {
+type Job @key(fields: "id") @cost(weight: 10) {
   "The job API's id of the job: hexadecimal digits, such as ` + "`" + `\"d4fb871e07514304b23131b45f8caa1f\"` + "`" + `."
   id: ID!
   "The name that was given when the job was made, such as ` + "`" + `\"example_job\"` + "`" + `."
@@ -277,23 +281,23 @@ type Job @key(fields: "id") {
   "When the finished work was sent to the return targets, such as ` + "`" + `\"2014-08-27T14:10:42.885185Z\"` + "`" + `. After it nothing changes any more. It stays null where there are no targets or none of them took the work."
   returnDate: DateTime
   "Where the finished work is sent; empty where the job has no targets."
-  returnTargets: [ReturnTarget!]!
+  returnTargets: [ReturnTarget!]! @listSize(assumedSize: 5)
   "How the job is to be processed; empty where nothing was set."
-  options: [JobOption!]!
+  options: [JobOption!]! @listSize(assumedSize: 5) @tag(name: "internal")
 }
 
 "One place that a job's finished work is sent to."
-type ReturnTarget {
+type ReturnTarget @shareable {
   "The target's name upstream, such as ` + "`" + `\"url\"` + "`" + `. Targets of one kind stand in upstream's order."
   kind: String!
   "The address that is called when the work is done, such as ` + "`" + `\"https://sample-url.com/return/\"` + "`" + `; null for other kinds of target. It may carry credentials: show it with care."
-  callbackUrl: String
+  callbackUrl: String @tag(name: "internal")
   "The target's settings as upstream gave them, such as ` + "`" + `{\"callback_url\": \"https://sample-url.com/return/\"}` + "`" + `."
-  settings: JSON!
+  settings: JSON! @tag(name: "internal")
 }
 
 "One of a job's processing options."
-type JobOption {
+type JobOption @shareable {
   "The option's name, such as ` + "`" + `\"caption_format\"` + "`" + `."
   name: String!
   "The option's value as upstream gave it, such as ` + "`" + `{\"label\": \"Caption format\", \"setting\": \"SRT\"}` + "`" + `."
@@ -304,7 +308,7 @@ type JobOption {
 Why one job could not be had. It is data, not a failure of the operation: the
 other jobs of the same operation are served.
 """
-type ApiError {
+type ApiError @shareable {
   "What went wrong, for programs, such as ` + "`" + `ITEM_NOT_FOUND` + "`" + `."
   type: ErrorType!
   "What went wrong and what to do, for people, such as ` + "`" + `\"There is no job with this id.\"` + "`" + `."
@@ -312,7 +316,7 @@ type ApiError {
   "The id that was asked, such as ` + "`" + `\"64bea283eff6475ea6596027a6ba0929\"` + "`" + `."
   jobId: ID!
   "ErrorType as upstream spelled it, such as ` + "`" + `\"ITEM_NOT_FOUND\"` + "`" + `; null where this server found the error itself."
-  upstreamType: String
+  upstreamType: String @tag(name: "internal")
   "Whether the same request may succeed later: ` + "`" + `true` + "`" + ` for every ` + "`" + `UPSTREAM_` + "`" + ` type, ` + "`" + `false` + "`" + ` for what the job API itself refused."
   retryable: Boolean!
   "How many seconds to wait before asking again, such as ` + "`" + `30` + "`" + `; null where nobody knows. Asking sooner is of no use."
@@ -406,6 +410,27 @@ enum ErrorType {
   "The job API sent an error type that this schema does not know: see ` + "`" + `upstreamType` + "`" + ` and ` + "`" + `comment` + "`" + `."
   UNRECOGNIZED
 }
+`, BuiltIn: false},
+	{Name: "../federation.graphqls", Input: `# What schema.graphqls links of federation and gqlgen does not define by itself. Gateways know
+# it: it is no part of the subgraph's SDL.
+
+"What a field, or an object wherever it is, adds to what a gateway takes an operation to cost."
+directive @cost(
+  "The cost, such as ` + "`" + `10` + "`" + `."
+  weight: Int!
+) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR
+
+"How long a gateway takes a list to be."
+directive @listSize(
+  "So many entries, where nothing else says it, such as ` + "`" + `5` + "`" + `."
+  assumedSize: Int
+  "Arguments that say it."
+  slicingArguments: [String!]
+  "Fields below that are the list."
+  sizedFields: [String!]
+  "Whether exactly one slicing argument must be given."
+  requireOneSlicingArgument: Boolean = true
+) on FIELD_DEFINITION
 `, BuiltIn: false},
 	{Name: "../../federation/directives.graphql", Input: `
 	directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
@@ -3906,6 +3931,20 @@ func (ec *executionContext) marshalNID2ᚕstringᚄ(ctx context.Context, sel ast
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
+	res, err := graphql.UnmarshalInt(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.SelectionSet, v int) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalInt(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNJSON2githubᚗcomᚋgoᚑjsonᚑexperimentᚋjsonᚋjsontextᚐValue(ctx context.Context, v any) (jsontext.Value, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"jobgraph/graph/admission"
 	"jobgraph/graph/budget"
 	"jobgraph/graph/errcode"
 	"jobgraph/graph/responsecache"
@@ -120,7 +121,7 @@ func decodeRequest(r *http.Request, request []byte, start time.Time) (params *gr
 func (h HTTP) answered(ctx context.Context, a responder, request []byte, start time.Time) bool {
 	var response *graphql.Response
 	var fresh responsecache.Freshness
-	if h.Responses != nil {
+	if h.Responses != nil && a.r.Header.Get(admission.PriceHeader) == "" { // its operation would have to be known
 		response, fresh = h.Responses.Lookup(ctx, a.r.Method, request)
 	}
 	if response == nil {
@@ -143,6 +144,7 @@ func (h HTTP) answered(ctx context.Context, a responder, request []byte, start t
 // execute runs the operation and answers.
 func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *graphql.RawParams) {
 	operation, failures := a.exec.CreateOperationContext(ctx, params)
+	a.price(operation)
 	switch {
 	case a.r.Method == http.MethodGet && !isQuery(operation, params):
 		a.refuse(*wrongMethod("POST"))

@@ -7,6 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"jobgraph/graph/admission"
 	"jobgraph/graph/budget"
 	"jobgraph/graph/responsecache"
 )
@@ -26,6 +27,14 @@ func (a responder) refuse(refusal requestError) {
 	}
 	failure := &gqlerror.Error{Message: refusal.message, Extensions: map[string]any{"code": refusal.code}}
 	a.write(refusal.status, a.exec.DispatchError(a.r.Context(), gqlerror.List{failure}))
+}
+
+// price tells what the operation costs, refused or not, where the request wants to know.
+func (a responder) price(operation *graphql.OperationContext) {
+	if price, ok := admission.PriceOf(operation); ok {
+		a.w.Header().Set(admission.PriceHeader, strconv.Itoa(price.Cost))
+		a.w.Header().Set("JobGraph-Upstream-Calls", strconv.Itoa(price.UpstreamCalls))
+	}
 }
 
 // fail answers a GraphQL request that cannot be run. The older media type has 200

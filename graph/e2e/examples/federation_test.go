@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +71,30 @@ func TestFederation(t *testing.T) {
 		router, err := os.ReadFile(output)
 		require.NoError(t, err)
 		assert.Contains(t, string(router), c.jobs)
+	})
+	t.Run("three composers compose", func(t *testing.T) {
+		for _, jobs := range []string{c.jobs, program.Start(t, "--federation-version=2.0").URL + "/graphql"} {
+			said := run(t, "node", "federation/composers.js", "jobs="+jobs, "projects=federation/projects.graphql")
+			assert.Equal(t, "apollo composes\ncosmo composes\nguild composes\n", said)
+		}
+	})
+	t.Run("a router reads the cost that JobGraph tells", func(t *testing.T) {
+		url := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", c.supergraph,
+			"--config-path", "federation/gateway-cost.config.js", "--host", "127.0.0.1", "--port", freePort(t)) + "/graphql"
+		query := fmt.Sprintf(`{"query": "{ job(ids: %s) { ... on Job { id returnTargets { kind } } } }"}`,
+			strings.ReplaceAll(fmt.Sprintf("%q", slices.Repeat([]string{copied}, 10)), `" "`, `\", \"`))
+		query = strings.NewReplacer(`["`, `[\"`, `"]`, `\"]`).Replace(query)
+		request := post(t, c.jobs, hiveCanary, query)
+		request.Header.Set("JobGraph-Cost", "1")
+		own, err := strconv.Atoi(gqltest.Do(t, request).Header.Get("JobGraph-Cost"))
+		require.NoError(t, err)
+		var answer struct {
+			Extensions struct{ Cost struct{ Estimated int } }
+		}
+		body := gqltest.Do(t, post(t, url, hiveCanary, query)).Body
+		require.NoError(t, json.Unmarshal([]byte(body), &answer), body)
+		assert.Equal(t, 150, own)
+		assert.Equal(t, own+10, answer.Extensions.Cost.Estimated, "Hive adds the union's own weight, 1, to that of its field")
 	})
 	t.Run("each federation version composes", func(t *testing.T) {
 		said := run(t, "node", "federation/versions.js", c.jobs)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/cors"
 
+	"jobgraph/graph/admission"
 	"jobgraph/graph/transport"
 )
 
@@ -64,8 +65,8 @@ func (o Origins) middleware(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: o,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Accept", "Authorization", "Cache-Control", "Content-Type", "If-None-Match"},
-		ExposedHeaders: []string{"Etag", "Retry-After"},
+		AllowedHeaders: []string{"Accept", "Authorization", "Cache-Control", "Content-Type", "If-None-Match", admission.PriceHeader},
+		ExposedHeaders: []string{"Etag", "Retry-After", admission.PriceHeader, "JobGraph-Upstream-Calls"},
 		MaxAge:         600,
 	}).Handler(next)
 }

@@ -19,5 +19,5 @@ func TestCORS_ExposesTheHeaders(t *testing.T) {
 	})}, web.Server{})
 	answer := gqltest.Get(t, "http://"+address+"/graphql", "Origin", origin)
 	assert.Equal(t, "1", answer.Header.Get("Retry-After"))
-	assert.Equal(t, "Etag, Retry-After", answer.Header.Get("Access-Control-Expose-Headers"))
+	assert.Equal(t, "Etag, Retry-After, Jobgraph-Cost, Jobgraph-Upstream-Calls", answer.Header.Get("Access-Control-Expose-Headers"))
 }
