@@ -27,7 +27,8 @@
 //  8. admission/guard.go, InterceptResponse: a permit to be executed (admission/limiter.go), and
 //     a turn among those that take much (admission/heavy.go).
 //  9. budget/extension.go: the bytes of the answer that is begun.
-//  10. schema.resolvers.go: one step, to the loader (loader.go), which asks for each id once.
+//  10. prefetch.go: the ids of all fields at the top, in one batch. Then schema.resolvers.go: one
+//     step, to the loader (loader.go), which asks for each id once.
 //  11. ../upstream/store/store.go: the job, where it is cached or under way, and a note in the
 //     read set (../upstream/store/readset.go); else one call of the source.
 //     For an account of this server, ../upstream/account/accounts.go puts the token of the moment

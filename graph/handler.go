@@ -114,6 +114,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 		return next(withLoader(ctx, newLoader(source, callerFrom(ctx))))
 	})
+	server.AroundResponses(prefetch)
 	// The first transport that takes a request answers it, and the last takes all.
 	addLiveTransports(server, opts)
 	server.AddTransport(transport.HTTP{

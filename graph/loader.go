@@ -35,6 +35,13 @@ func newLoader(source upstream.Source, c caller) *loader {
 		dataloader.WithInputCapacity[string, upstream.Result](batchCapacity))}
 }
 
+// prefetch begins to load the ids, which are loaded once.
+func (l *loader) prefetch(ctx context.Context, ids []string) {
+	for _, id := range ids {
+		l.jobs.Load(ctx, id)
+	}
+}
+
 // load gives one result for each id, in order. The error is the operation's, not a job's.
 func (l *loader) load(ctx context.Context, ids []string) ([]upstream.Result, error) {
 	if l == nil {
@@ -55,42 +62,54 @@ func (l *loader) load(ctx context.Context, ids []string) ([]upstream.Result, err
 	return results, nil
 }
 
+// batchSource is a source that needs no goroutine for each job of a batch, as a store is.
+type batchSource interface {
+	Jobs(ctx context.Context, r upstream.Request, ids []string, each func(n int, job *upstream.EncodedJob, err error))
+}
+
 // loadAll asks for all ids at the same time; the source bounds how many calls
-// the process makes at once.
+// the process makes at once. It makes a job's failure data.
 func loadAll(ctx context.Context, source upstream.Source, r upstream.Request, ids []string) []*dataloader.Result[upstream.Result] {
 	results := make([]*dataloader.Result[upstream.Result], len(ids))
 	answer := budget.HoldFrom(ctx).Answer()
-	ctx, cancel := context.WithCancel(ctx) // nothing more is asked for an answer that is refused
-	defer cancel()
-	loadOne := func(id string) *dataloader.Result[upstream.Result] {
-		result := loadOne(ctx, source, r, id)
-		if job, ok := result.Data.(*upstream.EncodedJob); ok && answer != nil {
-			if err := answer.ReserveJob(job.Size()); err != nil {
-				cancel()
-				return &dataloader.Result[upstream.Result]{Error: err}
+	ctx, cancel := context.WithCancelCause(ctx) // nothing more is asked for an answer that is refused
+	defer cancel(nil)
+	each := func(n int, job *upstream.EncodedJob, err error) {
+		if err == nil && answer != nil {
+			if err = answer.ReserveJob(job.Size()); err != nil {
+				cancel(err)
 			}
 		}
-		return result
+		results[n] = resultOf(job, err)
+	}
+	if batch, ok := source.(batchSource); ok {
+		batch.Jobs(ctx, r, ids, each)
+		return results
 	}
 	var wait sync.WaitGroup
-	for i, id := range ids[1:] {
-		wait.Go(func() { results[i+1] = loadOne(id) })
+	for n, id := range ids {
+		wait.Go(func() {
+			job, err := loadOne(ctx, source, r, id)
+			each(n, job, err)
+		})
 	}
-	results[0] = loadOne(ids[0])
 	wait.Wait()
 	return results
 }
 
-// loadOne makes a job's failure data. A panic becomes an error here, because in
-// a goroutine of its own it would end the process.
-func loadOne(ctx context.Context, source upstream.Source, r upstream.Request, id string) (result *dataloader.Result[upstream.Result]) {
+// loadOne makes a panic an error, because in a goroutine of its own it would end the
+// process.
+func loadOne(ctx context.Context, source upstream.Source, r upstream.Request, id string) (job *upstream.EncodedJob, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			result = &dataloader.Result[upstream.Result]{Error: upstream.PanicError(value)}
+			err = upstream.PanicError(value)
 		}
 	}()
 	r.Key.ID = id
-	job, err := source.Job(ctx, r)
+	return source.Job(ctx, r)
+}
+
+func resultOf(job *upstream.EncodedJob, err error) *dataloader.Result[upstream.Result] {
 	failed := upstream.ErrorOf(err)
 	switch {
 	case err == nil:

@@ -122,14 +122,57 @@ func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJ
 	if entry != nil {
 		return entry.job, entry.err()
 	}
+	return s.await(ctx, reads, pending{r.Key, call, read})
+}
+
+// Jobs gives each of the jobs as [Store.Job] does, whose ids stand for the request's, and
+// asks for all of them at the same time. It calls each once for every id, in any order,
+// and needs no goroutine for one.
+func (s *Store) Jobs(ctx context.Context, r upstream.Request, ids []string, each func(n int, job *upstream.EncodedJob, err error)) {
+	reads := ReadSetFrom(ctx)
+	waits := make([]pending, len(ids)) // without a call where nothing is to be waited for
+	for n, id := range ids {
+		r.Key.ID = id
+		if err := r.Check(); err != nil {
+			reads.fail(err)
+			each(n, nil, err)
+			continue
+		}
+		entry, call, joined, read := reads.begin(ctx, s, r)
+		if joined {
+			s.opts.ObserveCoalesced()
+		}
+		if entry != nil {
+			each(n, entry.job, entry.err())
+			continue
+		}
+		waits[n] = pending{r.Key, call, read}
+	}
+	for n, wait := range waits {
+		if wait.call != nil {
+			job, err := s.await(ctx, reads, wait)
+			each(n, job, err)
+		}
+	}
+}
+
+// pending is a caller's wait for a call, which is a read of its read set.
+type pending struct {
+	key  upstream.Key
+	call *call
+	read int
+}
+
+// await waits until the call is complete, or the caller leaves it.
+func (s *Store) await(ctx context.Context, reads *ReadSet, p pending) (*upstream.EncodedJob, error) {
 	select {
-	case <-call.Done():
+	case <-p.call.Done():
 	case <-ctx.Done():
-		s.release(r.Key, call)
+		s.release(p.key, p.call)
 		return nil, context.Cause(ctx)
 	}
-	outcome := call.Value()
-	reads.end(read, outcome)
+	outcome := p.call.Value()
+	reads.end(p.read, outcome)
 	return outcome.job, outcome.err
 }
 
