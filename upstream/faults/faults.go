@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 )
 
-// Fault is one thing that can go wrong with one job.
+// Fault is one thing that can go wrong with one job, or with a list.
 type Fault struct {
 	Name string
-	// Want is the ErrorType that a caller gets; "": the job itself.
+	// Want is the ErrorType that a caller gets; "": the job, or the list, itself.
 	Want string
 	// Slow says that it ends by a deadline.
 	Slow bool
@@ -141,10 +142,12 @@ func nested(levels int) string {
 	return strings.Repeat("[", levels) + strings.Repeat("]", levels)
 }
 
-func gzipped(size int) string {
+func gzipped(size int) string { return packed(strings.Repeat(" ", size)) }
+
+func packed(text string) string {
 	var packed bytes.Buffer
 	writer := gzip.NewWriter(&packed)
-	_, _ = writer.Write(bytes.Repeat([]byte(" "), size))
+	_, _ = io.WriteString(writer, text)
 	_ = writer.Close()
 	return packed.String()
 }

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 )
 
-// Server answers GET /api/job/info: a job for each id that Fault has no fault for.
+// Server answers GET /api/job/info and /api/job/list: a job for each id that fault has no fault for, and the list that
+// [Listed] names.
 type Server struct {
 	listener net.Listener
 	fault    func(id string) *Fault
@@ -27,6 +29,8 @@ type Server struct {
 	conns  map[net.Conn]bool
 	asked  map[string]int
 }
+
+const listPath = "/api/job/list"
 
 // NewServer listens on 127.0.0.1. fault says what goes wrong with an id, nil
 // where nothing does; it is called by many connections at once.
@@ -121,6 +125,9 @@ func (s *Server) converse(conn net.Conn) {
 			c.said = "you asked " + request.URL.String() + " with " + secret + " and " + request.URL.Query().Get("api_token")
 		}
 		id := request.URL.Query().Get("job_id")
+		if request.URL.Path == listPath {
+			id, c.query = List, request.URL.Query()
+		}
 		fault := s.due(id, c)
 		c.served++
 		if fault == nil {
@@ -155,7 +162,8 @@ type Conn struct {
 	net.Conn
 	reader *bufio.Reader
 	served int
-	said   string // what every text holds; "": nothing more
+	query  url.Values // of a list
+	said   string     // what every text holds; "": nothing more
 }
 
 // answer writes a whole response; header lines end in \r\n.
@@ -191,8 +199,13 @@ func (c *Conn) reset() {
 	c.Close()
 }
 
-// Job is a good body for the id.
-func Job(id string) string { return jobWith(id, "") }
+// Job is a good body for the id, or for the list.
+func Job(id string) string {
+	if id == List {
+		return listOf(nil, goodJobs())
+	}
+	return jobWith(id, "")
+}
 
 // jobWith is a job with more members, such as `, "Options": {}`.
 func jobWith(id, more string) string {

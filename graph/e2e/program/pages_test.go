@@ -151,7 +151,7 @@ func TestPages_TestsAreThere(t *testing.T) {
 func TestPages_SandboxJobsAreTheSandboxes(t *testing.T) {
 	text := pages(t)["upstream/sandbox/README.md"]
 	for _, job := range sandbox.Jobs() {
-		assert.Contains(t, text, "| `"+job.ID+"` | "+job.About+" |")
+		assert.Contains(t, text, "| `"+job.ID+"` | "+job.About+" | `"+job.Account+"` |")
 	}
 	assert.Contains(t, text, sandbox.Token)
 }
