@@ -16,7 +16,8 @@
 //     is refused (admission/limiter.go). Then it is decoded (transport/post.go, transport/get.go).
 //     transport/websocket_protocol.go and transport/sse.go decode at once, and begin the
 //     operation in transport/operation.go.
-//  4. admission/persisted/persisted.go: the text, where its hash was sent.
+//  4. admission/persisted/persisted.go: the text, where its hash or its id was sent
+//     (admission/persisted/list.go has the operator's).
 //  5. admission/guard.go: the document, parsed and valid, from its cache or admission/document.go;
 //     what it may cost (admission/cost.go), and for a router (admission/price.go). Then gqlgen
 //     coerces the variables.

@@ -42,15 +42,15 @@ type Options struct {
 	FederationVersion string
 	// DisableGET answers GET with 405.
 	DisableGET bool
-	// TrustedDocuments are the only query texts that are run, by id; nil: any is.
-	TrustedDocuments map[string]string
+	// TrustedDocuments are the only query texts that are run; nil: any is.
+	TrustedDocuments *persisted.List
 	// DefaultToken is the token for callers that send none; "": they get BAD_API_TOKEN.
 	DefaultToken string
 	// Logger hears of failures that clients are not told of; nil: nobody.
 	Logger *slog.Logger
-	// ObserveOperation is told of each answer: outcome is "OK" or the first error's
-	// code; nil: nobody is told.
-	ObserveOperation func(outcome string, took time.Duration)
+	// ObserveOperation is told of each answer: name is that of the trusted document, "" where
+	// it is none; outcome is "OK" or the first error's code; nil: nobody is told.
+	ObserveOperation func(name, outcome string, took time.Duration)
 	// CacheResponses gives an answer again for as long as each of its jobs would be given
 	// from the source as it was; the source must be a [store.Store].
 	CacheResponses bool
@@ -89,7 +89,11 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	if bytes == nil {
 		bytes = budget.New(0, 0)
 	}
-	responses := responsecache.New(responsecache.Options{Caller: tokenAndFresh, Store: opts.CacheResponses, Budget: bytes, Observe: opts.ObserveShared})
+	sharing := responsecache.Options{Caller: tokenAndFresh, Store: opts.CacheResponses, Budget: bytes, Observe: opts.ObserveShared}
+	if opts.TrustedDocuments != nil {
+		sharing.Generation = opts.TrustedDocuments.Generation
+	}
+	responses := responsecache.New(sharing)
 	server.Use(responses)
 	if opts.TrustedDocuments != nil {
 		server.Use(persisted.Trusted(opts.TrustedDocuments))
@@ -169,7 +173,7 @@ func withRequest(next http.Handler, defaultToken string, maxBody int64) http.Han
 	})
 }
 
-func observeOperations(observe func(string, time.Duration)) graphql.ResponseMiddleware {
+func observeOperations(observe func(name, outcome string, took time.Duration)) graphql.ResponseMiddleware {
 	return func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		response := next(ctx)
 		if response == nil || isSubscription(ctx) {
@@ -182,11 +186,13 @@ func observeOperations(observe func(string, time.Duration)) graphql.ResponseMidd
 				outcome = code
 			}
 		}
+		var name string
 		var took time.Duration
 		if graphql.HasOperationContext(ctx) {
-			took = time.Since(graphql.GetOperationContext(ctx).Stats.OperationStart)
+			operation := graphql.GetOperationContext(ctx)
+			name, took = persisted.TrustOf(operation).Name, time.Since(operation.Stats.OperationStart)
 		}
-		observe(outcome, took)
+		observe(name, outcome, took)
 		return response
 	}
 }

@@ -2,8 +2,11 @@ package responsecache
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"jobgraph/graph/admission/persisted"
 )
 
 // requestBytes is about what the key of a request takes, and maxRequestBytes the bound of all.
@@ -15,42 +18,66 @@ const (
 // responseKey is where an operation that may share has its key, in the operation's stats.
 const responseKey = "responsecache.key"
 
-// Lookup gives the response to a request of the same method and bytes by the same caller,
-// where it is cached and valid: the request need not be decoded. nil: there is none.
-func (c *Cache) Lookup(ctx context.Context, method string, request []byte) (*graphql.Response, Freshness) {
+// Request is all that an operation was made of, the caller aside.
+type Request struct {
+	Method string
+	// Document is the one that the address names; "": none.
+	Document string
+	Bytes    []byte
+}
+
+// Found is a response that is cached. The zero value: there is none.
+type Found struct {
+	Response  *graphql.Response
+	Freshness Freshness
+	// Name is the trusted document's, for metrics.
+	Name string
+}
+
+// remembered is where the response to a request is.
+type remembered struct {
+	key  key
+	name string
+}
+
+// Lookup finds the response to an equal request by the same caller, where it is cached and
+// valid: the request need not be decoded.
+func (c *Cache) Lookup(ctx context.Context, request Request) Found {
 	token, fresh := c.opts.Caller(ctx)
 	if c.requests == nil || fresh {
-		return nil, Freshness{}
+		return Found{}
 	}
-	key, ok := c.requests.GetIfPresent(c.requestKey(token, method, request))
+	known, ok := c.requests.GetIfPresent(c.requestKey(token, request, c.opts.Generation()))
 	if !ok {
-		return nil, Freshness{}
+		return Found{}
 	}
-	cached, remaining := c.lookup(key)
+	cached, remaining := c.lookup(known.key)
 	if cached == nil {
-		return nil, Freshness{}
+		return Found{}
 	}
 	c.opts.Observe(Cached)
 	response := c.serve(ctx, cached.response, cached.answer)
 	if response != cached.response { // there was no room for it
-		return response, Freshness{}
+		return Found{Response: response, Name: known.name}
 	}
-	return response, cached.freshness(method, remaining, func() string { return c.etag(token, response) })
+	return Found{response, cached.freshness(request.Method, remaining, func() string { return c.etag(token, response) }), known.name}
 }
 
-// Remember has Lookup find what is cached for the operation by the request's bytes. They
-// must be all that the operation was made of, the caller aside.
-func (c *Cache) Remember(ctx context.Context, method string, request []byte, operation *graphql.OperationContext) {
+// Remember has Lookup find what is cached for the operation by its request.
+func (c *Cache) Remember(ctx context.Context, request Request, operation *graphql.OperationContext) {
 	key, ok := operation.Stats.GetExtension(responseKey).(key)
 	if !ok || c.requests == nil {
 		return
 	}
 	if _, cached := c.entries.GetIfPresent(key); cached {
 		token, _ := c.opts.Caller(ctx)
-		c.requests.Set(c.requestKey(token, method, request), key)
+		trust := persisted.TrustOf(operation)
+		c.requests.Set(c.requestKey(token, request, trust.Generation), remembered{key, trust.Name})
 	}
 }
 
-func (c *Cache) requestKey(token, method string, request []byte) key {
-	return c.hash.Sum(token, method, string(request))
+// requestKey has the generation of the trusted documents: after they have changed, an id may
+// mean another text.
+func (c *Cache) requestKey(token string, request Request, generation uint64) key {
+	return c.hash.Sum(token, request.Method, request.Document, strconv.FormatUint(generation, 36), string(request.Bytes))
 }

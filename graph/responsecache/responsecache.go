@@ -38,6 +38,8 @@ type Options struct {
 	// Budget gives the response in place of a shared one that has no room any more;
 	// needed where requests have a [budget.Hold].
 	Budget *budget.Budget
+	// Generation is that of the trusted documents; nil: there are none.
+	Generation func() uint64
 	// Observe is told of each response that was served without an execution: how is
 	// [InFlight] or [Cached]; nil: nobody is told.
 	Observe func(how string)
@@ -51,7 +53,7 @@ type Cache struct {
 	hash    *keyedhash.Hasher
 	entries *otter.Cache[key, *cachedResponse] // nil: none is cached
 	// requests are the keys of cached responses by the bytes that asked for them.
-	requests *otter.Cache[key, key]
+	requests *otter.Cache[key, remembered]
 	calls    group.Group[key, *result]
 }
 
@@ -80,9 +82,12 @@ func New(opts Options) *Cache {
 	if opts.Observe == nil {
 		opts.Observe = func(string) {}
 	}
+	if opts.Generation == nil {
+		opts.Generation = func() uint64 { return 0 }
+	}
 	c := &Cache{opts: opts, hash: keyedhash.New()}
 	if opts.Store {
-		c.requests = boundedcache.New(maxRequestBytes, func(key, key) uint32 { return requestBytes })
+		c.requests = boundedcache.New(maxRequestBytes, func(key, remembered) uint32 { return requestBytes })
 		c.entries = boundedcache.New(maxBytes, func(_ key, r *cachedResponse) uint32 {
 			return uint32(512 + cap(r.response.Data) + r.reads.Bytes())
 		})

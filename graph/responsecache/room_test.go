@@ -65,13 +65,13 @@ func TestResponsecache_RequestsAreBounded(t *testing.T) {
 	const requests = 30_000
 	c, ask := filled(t, `1`)
 	operation := ask("a")
-	request := func(i int) []byte { return fmt.Appendf(nil, "%d", i) }
+	request := func(i int) Request { return Request{Method: "POST", Bytes: fmt.Appendf(nil, "%d", i)} }
 	for i := range requests {
-		c.Remember(t.Context(), "POST", request(i), operation)
+		c.Remember(t.Context(), request(i), operation)
 	}
 	found := 0
 	for i := range requests {
-		if response, _ := c.Lookup(t.Context(), "POST", request(i)); response != nil {
+		if c.Lookup(t.Context(), request(i)).Response != nil {
 			found++
 		}
 	}

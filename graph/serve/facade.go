@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"jobgraph/graph"
@@ -60,6 +61,13 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	documents, err := trustedDocuments(c.TrustedDocuments)
 	if err != nil {
 		return err
+	}
+	if documents != nil {
+		watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var watch sync.WaitGroup
+		defer watch.Wait()
+		defer stop()
+		watch.Go(func() { documents.Watch(watching, f.logger) })
 	}
 	defer f.close()
 	if err := f.listen(); err != nil {
@@ -178,7 +186,7 @@ func (f *facade) storeOptions() store.Options {
 	return opts
 }
 
-func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connections *transport.Connections, bytes *budget.Budget, documents map[string]string) http.Handler {
+func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connections *transport.Connections, bytes *budget.Budget, documents *persisted.List) http.Handler {
 	return graph.NewHandler(source, graph.Options{
 		Limits:            f.Limits,
 		MaxBodyBytes:      f.MaxBodyBytes,
@@ -248,11 +256,11 @@ func allowedHosts(named web.Hosts, lendsToken bool, address net.Addr) web.Hosts 
 }
 
 // trustedDocuments are nil where any document is run.
-func trustedDocuments(path string) (map[string]string, error) {
+func trustedDocuments(path string) (*persisted.List, error) {
 	if path == "" {
 		return nil, nil
 	}
-	documents, err := persisted.ReadManifest(path)
+	documents, err := persisted.ReadList(path)
 	if err != nil {
 		return nil, fmt.Errorf("--trusted-documents: %w", err)
 	}

@@ -29,22 +29,22 @@ type HTTP struct {
 	// Overloaded says whether an operation of the caller would be refused at once, so that
 	// it need not be decoded either; nil: it never would.
 	Overloaded func(ctx context.Context) bool
-	// Observe is told of each answer that is given without the executor: outcome is "OK"
-	// or its error's code; nil: nobody is told.
-	Observe func(outcome string, took time.Duration)
+	// Observe is told of each answer that is given without the executor, as [graph.Options] has it;
+	// nil: nobody is told.
+	Observe func(name, outcome string, took time.Duration)
 	// Panicked is told of a panic outside of the resolvers; nil: nobody is told.
 	Panicked func(ctx context.Context, value any)
 }
 
-// Responses are a cache of responses by the method and the bytes of their requests: the
-// body of a POST, the query string of a GET.
+// Responses are a cache of responses by the method, the document that the address names and
+// the bytes of their requests: the body of a POST, the query string of a GET.
 type Responses interface {
-	// Lookup gives nil where there is none.
-	Lookup(ctx context.Context, method string, request []byte) (*graphql.Response, responsecache.Freshness)
+	// Lookup gives a zero Found where there is none.
+	Lookup(ctx context.Context, request responsecache.Request) responsecache.Found
 	// Freshness is that of an operation's response that is about to be sent.
 	Freshness(ctx context.Context, method string, operation *graphql.OperationContext, response *graphql.Response) responsecache.Freshness
 	// Remember is called with each operation that was executed.
-	Remember(ctx context.Context, method string, request []byte, operation *graphql.OperationContext)
+	Remember(ctx context.Context, request responsecache.Request, operation *graphql.OperationContext)
 }
 
 var _ graphql.Transport = HTTP{}
@@ -119,26 +119,31 @@ func decodeRequest(r *http.Request, request []byte, start time.Time) (params *gr
 // answered answers what needs no executor: a request whose response is cached and, under
 // overload, every other one.
 func (h HTTP) answered(ctx context.Context, a responder, request []byte, start time.Time) bool {
-	var response *graphql.Response
-	var fresh responsecache.Freshness
+	var found responsecache.Found
 	if h.Responses != nil && a.r.Header.Get(admission.PriceHeader) == "" { // its operation would have to be known
-		response, fresh = h.Responses.Lookup(ctx, a.r.Method, request)
+		found = h.Responses.Lookup(ctx, keyOf(a.r, request))
 	}
+	response := found.Response
 	if response == nil {
 		if h.Overloaded == nil || !h.Overloaded(ctx) {
 			return false
 		}
 		response = overloaded
 	}
-	a.respond(response, fresh)
+	a.respond(response, found.Freshness)
 	if h.Observe != nil {
 		outcome := "OK"
 		if budget.IsOverloaded(response) {
 			outcome = errcode.Overloaded
 		}
-		h.Observe(outcome, graphql.Now().Sub(start))
+		h.Observe(found.Name, outcome, graphql.Now().Sub(start))
 	}
 	return true
+}
+
+// keyOf is all that a request is made of, the caller aside.
+func keyOf(r *http.Request, request []byte) responsecache.Request {
+	return responsecache.Request{Method: r.Method, Document: documentID(r), Bytes: request}
 }
 
 // execute runs the operation and answers.
@@ -160,7 +165,7 @@ func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *
 			return
 		}
 		a.respond(response, h.Responses.Freshness(ctx, a.r.Method, operation, response))
-		h.Responses.Remember(ctx, a.r.Method, request, operation)
+		h.Responses.Remember(ctx, keyOf(a.r, request), operation)
 	}
 }
 

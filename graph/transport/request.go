@@ -3,6 +3,7 @@ package transport
 import (
 	stdjson "encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -32,15 +33,38 @@ func (s request) params(r *http.Request) (*graphql.RawParams, *requestError) {
 	if s.OperationName != nil {
 		params.OperationName = *s.OperationName
 	}
-	for _, id := range []*string{s.DocumentID, s.RelayID} {
+	ids := []*string{s.DocumentID, s.RelayID}
+	if id := documentID(r); id != "" {
+		if s.DocumentID != nil || s.RelayID != nil || s.Query != nil {
+			return nil, badRequest("The address names a document already. Leave the query and any other id out.")
+		}
+		ids = append(ids, &id)
+	}
+	for _, id := range ids {
 		if id != nil {
-			params.Extensions = map[string]any{"persistedQuery": map[string]any{"version": stdjson.Number("1"), "sha256Hash": *id}}
+			params.Extensions = with(s.Extensions, "persistedQuery", map[string]any{"version": stdjson.Number("1"), "sha256Hash": *id})
 		}
 	}
 	if params.Query == "" && params.Extensions["persistedQuery"] == nil {
 		return nil, badRequest(`There is no query. Send one as the parameter query, such as { __typename }.`)
 	}
 	return params, nil
+}
+
+// DocumentPath is the part of an address that names a document: /graphql/{document}.
+const DocumentPath = "document"
+
+// documentID is the document that the address names, "" where it names none.
+func documentID(r *http.Request) string { return r.PathValue(DocumentPath) }
+
+// with is the object with one more member, the given one being as it was.
+func with(o object, name string, value any) object {
+	o = maps.Clone(o)
+	if o == nil {
+		o = object{}
+	}
+	o[name] = value
+	return o
 }
 
 // An object is one of JSON, with its numbers as they are written: an ID may have more

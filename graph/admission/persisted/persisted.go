@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/maypok86/otter/v2"
@@ -27,7 +28,7 @@ const maxTextBytes = 8 << 20
 // Documents is a gqlgen extension. Use it before any other that reads the query.
 type Documents struct {
 	registered *otter.Cache[string, string]
-	trusted    map[string]string
+	trusted    *List // nil: any document is run
 }
 
 var _ graphql.OperationParameterMutator = (*Documents)(nil)
@@ -37,8 +38,8 @@ func Automatic() *Documents {
 	return &Documents{registered: boundedcache.New(maxTextBytes, func(hash, text string) uint32 { return uint32(len(hash) + len(text)) })}
 }
 
-// Trusted takes nothing but these documents: texts by their ids.
-func Trusted(documents map[string]string) *Documents { return &Documents{trusted: documents} }
+// Trusted takes nothing but these documents.
+func Trusted(documents *List) *Documents { return &Documents{trusted: documents} }
 
 // ExtensionName is gqlgen's.
 func (d *Documents) ExtensionName() string { return "PersistedDocuments" }
@@ -47,13 +48,16 @@ func (d *Documents) ExtensionName() string { return "PersistedDocuments" }
 func (d *Documents) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationParameters puts in the query that the request names, or refuses it.
-func (d *Documents) MutateOperationParameters(_ context.Context, params *graphql.RawParams) *gqlerror.Error {
+func (d *Documents) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
 	id, named, ok := documentID(params.Extensions["persistedQuery"])
+	if d.trusted == nil {
+		id = strings.TrimPrefix(id, hashPrefix)
+	}
 	switch {
 	case !ok:
 		return errcode.New(errcode.BadUserInput, `The extension persistedQuery is not {"version": 1, "sha256Hash": "HEX"}.`)
 	case d.trusted != nil:
-		return d.resolveTrusted(params, id, named)
+		return d.resolveTrusted(ctx, params, id, named)
 	case !named:
 		return nil
 	case params.Query == "":
@@ -72,20 +76,42 @@ func (d *Documents) MutateOperationParameters(_ context.Context, params *graphql
 }
 
 // resolveTrusted takes the text from the list alone. A text that is sent must be in it too.
-func (d *Documents) resolveTrusted(params *graphql.RawParams, id string, named bool) *gqlerror.Error {
+func (d *Documents) resolveTrusted(ctx context.Context, params *graphql.RawParams, id string, named bool) *gqlerror.Error {
 	if !named {
 		id = hash(params.Query)
 	}
-	text, known := d.trusted[id]
+	list := d.trusted.current.Load()
+	document, known := list.find(id)
 	switch {
 	case !known && params.Query == "":
 		return errcode.New(errcode.PersistedQueryNotFound, messageNotFound)
-	case !known, params.Query != "" && params.Query != text:
+	case !known, params.Query != "" && params.Query != document.text:
 		return errcode.New(errcode.QueryNotInSafelist, "This server runs the documents of its operator's list only. Send the id of one of them.")
 	}
-	params.Query = text
+	params.Query = document.text
+	graphql.GetOperationContext(ctx).Stats.SetExtension(trustedKey, Trust{document.name, list.generation})
 	return nil
 }
+
+// Trust is what is known of an operation that is one of the operator's documents.
+type Trust struct {
+	// Name is the document's, for metrics; "": it has none.
+	Name string
+	// Generation is that of the list that had it.
+	Generation uint64
+}
+
+// trustedKey is where an operation has its Trust, in the operation's stats.
+const trustedKey = "persisted.trusted"
+
+// TrustOf is the zero Trust for an operation that is no document of the operator's.
+func TrustOf(operation *graphql.OperationContext) Trust {
+	trust, _ := operation.Stats.GetExtension(trustedKey).(Trust)
+	return trust
+}
+
+// hashPrefix is before an id that is the text's SHA-256, as the specification's appendix has it.
+const hashPrefix = "sha256:"
 
 // documentID reads the extension; ok is false where it makes no sense.
 func documentID(extension any) (id string, named, ok bool) {

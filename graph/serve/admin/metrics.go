@@ -33,9 +33,9 @@ func NewMetrics() *Metrics {
 		registry: prometheus.NewRegistry(),
 		operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "jobgraph_operation_seconds",
-			Help:    "GraphQL answers by outcome: OK, or extensions.code of the first error.",
+			Help:    "GraphQL answers by outcome: OK, or extensions.code of the first error; and, with --trusted-documents, by the document's operation.",
 			Buckets: prometheus.DefBuckets,
-		}, []string{"outcome"}),
+		}, []string{"outcome", "operation"}),
 		answersShared: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_answers_shared_total",
 			Help: "GraphQL answers given without an execution: in_flight (an equal operation was under way) or kept (a cached answer, each job of which is still cached).",
@@ -124,9 +124,10 @@ func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// OperationDone counts one GraphQL answer.
-func (m *Metrics) OperationDone(outcome string, took time.Duration) {
-	m.operations.WithLabelValues(outcome).Observe(took.Seconds())
+// OperationDone counts one GraphQL answer. The name is one of the operator's, "" for an
+// operation that has none of them.
+func (m *Metrics) OperationDone(name, outcome string, took time.Duration) {
+	m.operations.WithLabelValues(outcome, name).Observe(took.Seconds())
 }
 
 // AnswerShared counts one GraphQL answer that was given without an execution.

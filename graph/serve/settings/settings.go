@@ -47,7 +47,7 @@ type Serve struct {
 	GET                  bool             `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
 	AllowedHost          web.Hosts        `env:"JOBGRAPH_ALLOWED_HOST" placeholder:"HOST" help:"Names by which the public address may be called, such as captions.example.com, with commas between, beside localhost and IP addresses; WARNING: * lets pages of the web in that point their own name here (DNS rebinding). None: no name where the server lends its own token (--upstream-token or the sandbox's) or listens on loopback only, otherwise any."`
 	CORSOrigin           web.Origins      `name:"cors-origin" env:"JOBGRAPH_CORS_ORIGIN" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com, with commas between; WARNING: * is any page of the web; none: no other origin."`
-	TrustedDocuments     string           `env:"JOBGRAPH_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"Run only the documents of this JSON manifest (Apollo's, Relay's or graphql-codegen's); none: any document."`
+	TrustedDocuments     string           `env:"JOBGRAPH_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"Run only the documents of this JSON manifest (Apollo's, Relay's or graphql-codegen's), or of a folder of them, which are read again when they change; none: any document."`
 	LogFormat            string           `env:"JOBGRAPH_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"text|json" help:"Log for a person (text) or for a machine (json) (default ${default})."`
 	LogLevel             slog.Level       `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"jobgraph/graph/transport"
 )
 
 // Options are what the public address serves.
@@ -38,7 +40,9 @@ type Options struct {
 // New returns the public address's handler.
 func New(opts Options) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", opts.Origins.middleware(opts.GraphQL))
+	graphQL := opts.Origins.middleware(opts.GraphQL)
+	mux.Handle("/graphql", graphQL)
+	mux.Handle("/graphql/{"+transport.DocumentPath+"}", graphQL)
 	if opts.Schema != "" {
 		mux.Handle("GET /schema.graphqls", text(opts.Schema))
 	}
