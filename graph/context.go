@@ -2,10 +2,11 @@ package graph
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
+	"time"
 
+	"jobgraph/graph/clientaddr"
 	"jobgraph/upstream"
 )
 
@@ -19,6 +20,14 @@ type caller struct {
 	token string
 	// fresh asks upstream, whatever is cached.
 	fresh bool
+	// lent says that the token is the server's own, for all who send none; address tells
+	// those apart where rates are counted.
+	lent    bool
+	address clientaddr.Client
+	// subject and expires are of an [Identity]; refused is why there is none.
+	subject string
+	expires time.Time
+	refused error
 }
 
 func withCaller(ctx context.Context, c caller) context.Context {
@@ -74,26 +83,6 @@ func bearerToken(lines []string, fallback string) string {
 		return notAToken
 	}
 	return token
-}
-
-// withInitToken reads the token from connection_init's payload, written there as in
-// a header: {"Authorization": "Bearer HEX"}, in any case, and once. Without one the
-// upgrade request's counts.
-func withInitToken(ctx context.Context, payload map[string]any) (context.Context, error) {
-	var lines []string
-	for name, value := range payload {
-		if !strings.EqualFold(name, "Authorization") {
-			continue
-		}
-		line, ok := value.(string)
-		if !ok {
-			return nil, errors.New("send Authorization as a text such as Bearer HEX")
-		}
-		lines = append(lines, line)
-	}
-	c := callerFrom(ctx)
-	c.token = bearerToken(lines, c.token)
-	return withCaller(ctx, c), nil
 }
 
 // wantsFresh reads Cache-Control: no-cache: what is kept will not do.

@@ -9,8 +9,10 @@
 //
 //  1. serve/web/serve.go: the connection (serve/web/connlimit.go) and its timeouts; then
 //     serve/web/web.go: the access log, the headers, the Host, the deadlines, CORS.
-//  2. handler.go, withRequest: the caller's token and its wish for fresh data; the body's bound.
-//  3. transport/http.go: the media type, the bytes of the request. A request whose response
+//  2. callers.go, withRequest: who asks (by a JWT: serve/identity/verifier.go), the token, the wish
+//     for fresh data; the body's bound.
+//  3. transport/http.go: the media type, the bytes of the request; the caller's rate
+//     (admission/rate.go). A request whose response
 //     is cached is answered here (responsecache/requests.go), with what the caller's own cache
 //     may know of it (responsecache/freshness.go); under overload every other one
 //     is refused (admission/limiter.go). Then it is decoded (transport/post.go, transport/get.go).

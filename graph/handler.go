@@ -21,6 +21,7 @@ import (
 	"jobgraph/graph/responsecache"
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
+	"jobgraph/upstream/keyedhash"
 	"jobgraph/upstream/poll"
 )
 
@@ -46,6 +47,13 @@ type Options struct {
 	TrustedDocuments *persisted.List
 	// DefaultToken is the token for callers that send none; "": they get BAD_API_TOKEN.
 	DefaultToken string
+	// Authenticate tells who a caller is by its bearer token, which must not be the job API's
+	// then. Its error's text is shown in a sentence, with 401; [ErrNoVerifier] is 503. nil: the bearer
+	// token is the job API's, and is sent there.
+	Authenticate func(ctx context.Context, bearer string) (Identity, error)
+	// Rate bounds the operations of each caller, or of each address of those that send no
+	// token; zero: no bound.
+	Rate admission.Rate
 	// Logger hears of failures that clients are not told of; nil: nobody.
 	Logger *slog.Logger
 	// ObserveOperation is told of each answer: name is that of the trusted document, "" where
@@ -119,29 +127,33 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		return next(withLoader(ctx, newLoader(source, callerFrom(ctx))))
 	})
 	server.AroundResponses(prefetch)
+	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate,
+		rates: admission.NewRateLimiter(opts.Rate), hash: keyedhash.New()}
 	// The first transport that takes a request answers it, and the last takes all.
-	addLiveTransports(server, opts)
+	addLiveTransports(server, opts, from)
 	server.AddTransport(transport.HTTP{
 		DisableGET: opts.DisableGET,
 		Responses:  responses,
+		Limit:      from.limit,
 		Overloaded: guard.Overloaded,
 		Observe:    opts.ObserveOperation,
 		Panicked:   logPanic(logger),
 	})
-	return withRequest(server, opts.DefaultToken, cmp.Or(opts.MaxBodyBytes, 256<<10))
+	return from.withRequest(server, cmp.Or(opts.MaxBodyBytes, 256<<10), opts.ObserveOperation)
 }
 
 // addLiveTransports adds those over which a subscription can be told: a WebSocket
 // and server-sent events. Queries work over both as well.
-func addLiveTransports(server *handler.Server, opts Options) {
+func addLiveTransports(server *handler.Server, opts Options, from callers) {
 	connections := cmp.Or(opts.Connections, transport.NewConnections(transport.ConnectionOptions{}))
 	server.AddTransport(transport.WebSocket{
 		Connections:   connections,
 		MaxOperations: opts.MaxOperations,
 		AllowOrigin:   opts.AllowOrigin,
-		Init:          withInitToken,
+		Init:          from.withInitToken,
+		Limit:         from.limit,
 	})
-	server.AddTransport(transport.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin})
+	server.AddTransport(transport.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin, Limit: from.limit})
 }
 
 // servedSchema is the schema without what is none of its: @defer, which gqlgen's
@@ -159,18 +171,6 @@ func servedSchema() *ast.Schema {
 		delete(served.PossibleTypes, name)
 	}
 	return &served
-}
-
-// withRequest reads the caller's token and its wish for fresh data, and bounds the body.
-func withRequest(next http.Handler, defaultToken string, maxBody int64) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		ctx := withCaller(r.Context(), caller{
-			token: bearerToken(r.Header.Values("Authorization"), defaultToken),
-			fresh: wantsFresh(r.Header),
-		})
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
 }
 
 func observeOperations(observe func(name, outcome string, took time.Duration)) graphql.ResponseMiddleware {

@@ -27,7 +27,8 @@ func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result
 }
 
 func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {
-	states, err := r.poller.WatchAs(ctx, callerFrom(ctx).token, ids, projection.Events(ctx))
+	from := callerFrom(ctx)
+	states, err := r.poller.WatchAs(from.until(ctx), from.token, ids, projection.Events(ctx))
 	return states, watchError(err)
 }
 

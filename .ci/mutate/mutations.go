@@ -137,7 +137,7 @@ var mutations = []mutation{
 		"graph/admission", "TestAttack_AttacksAreRefusedCheaply/long_ids,_many_times"},
 	{"keys count by their length", "graph/admission/size.go", "return 1 + len(key)/nameUnit", "return 1",
 		"graph/admission", "TestAttack_AttacksAreRefusedCheaply/long_aliases,_many_times"},
-	{"a body's bytes", "graph/handler.go", "r.Body = http.MaxBytesReader(w, r.Body, maxBody)", "",
+	{"a body's bytes", "graph/callers.go", "r.Body = http.MaxBytesReader(w, r.Body, maxBody)", "",
 		"graph/admission", "TestAttack_EachLimitIsAFlag"},
 	{"fields are heavy", "graph/admission/heavy.go", "max(roots-1, 0)+fields/fieldsOfOne", "max(roots-1, 0)+0*fields/fieldsOfOne",
 		"graph", "TestHeavy_LargeAnswersTakeTurns"},
@@ -253,4 +253,18 @@ var mutations = []mutation{
 		"upstream/account", "TestAccounts_AnIdleTokenIsUsedBeforeTheHourEnds"},
 	{"credentials are no query", "upstream/login.go", "endpoint.RawQuery = \"v=1\"", "endpoint.RawQuery = \"v=1&username=john_doe\"",
 		"upstream", "TestLogin_CredentialsGoInHeadersAndNothingOfTheAnswerComesBack"},
+
+	// Who asks.
+	{"a rate is each caller's own", "graph/callers.go", "c.hash.Sum(\"token\", from.token, from.subject)", "c.hash.Sum(\"token\")",
+		"graph/e2e/program", "TestIdentity_EachSubjectHasARate"},
+	{"only known algorithms", "graph/serve/identity/verifier.go", "[]string{oidc.RS256, oidc.ES256}", "[]string{oidc.RS256, oidc.ES256, oidc.PS256}",
+		"graph/e2e/program", "TestIdentity_ACallersTokenChoosesTheAccount"},
+	{"a token's end is checked", "graph/serve/identity/verifier.go", "if !now.Before(known.expires) {", "if now.Before(known.expires.Add(-100*time.Hour)) {",
+		"graph/e2e/program", "TestIdentity_ACallersTokenChoosesTheAccount"},
+	{"the provider is asked seldom", "graph/serve/identity/verifier.go", "if !b.verifier.fetches.Allow() {", "if b.verifier.fetches.Allow() && false {",
+		"graph/e2e/program", "TestIdentity_ACallersTokenChoosesTheAccount"},
+	{"a subscription ends with its token", "graph/callers.go", "ctx, cancel := context.WithDeadline(ctx, c.expires)", "ctx, cancel := context.WithCancel(ctx)",
+		"graph/e2e/program", "TestIdentity_ASubscriptionEndsWithItsToken"},
+	{"an unknown caller is refused", "graph/callers.go", "if from.refused != nil && !strings.EqualFold", "if from.refused != nil && strings.EqualFold",
+		"graph/e2e/program", "TestIdentity_ACallersTokenChoosesTheAccount"},
 }

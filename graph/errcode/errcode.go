@@ -27,6 +27,10 @@ const (
 	PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND"
 	// QueryNotInSafelist is for a document that is not one of the trusted ones.
 	QueryNotInSafelist = "QUERY_NOT_IN_SAFELIST"
+	// Unauthenticated is for callers whose identity is not known.
+	Unauthenticated = "UNAUTHENTICATED"
+	// RateLimited is for callers that have begun more operations than they may.
+	RateLimited = "RATE_LIMITED"
 	// Internal is for a fault of this server; the log has what the client is not told.
 	Internal = "INTERNAL_SERVER_ERROR"
 )

@@ -17,6 +17,7 @@ import (
 	"jobgraph/graph/budget"
 	"jobgraph/graph/playground"
 	"jobgraph/graph/serve/admin"
+	"jobgraph/graph/serve/identity"
 	"jobgraph/graph/serve/logging"
 	"jobgraph/graph/serve/memory"
 	"jobgraph/graph/serve/page"
@@ -44,6 +45,7 @@ type facade struct {
 	// upstreamURL and token are the settings', or those of the embedded sandbox. The token
 	// of an account is its handle.
 	upstreamURL, token string
+	identities         *identity.Callers // nil: callers send tokens of the job API
 }
 
 // serveFacade wires the facade and serves it: the addresses, the upstream client, the
@@ -90,6 +92,14 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	defer accounts.Close()
 	if err := f.logIn(accounts); err != nil {
 		return err
+	}
+	if f.OIDCIssuer != "" {
+		f.identities, err = identity.New(accounts, identity.Options{Issuer: c.OIDCIssuer, Audience: c.OIDCAudience,
+			Leeway: c.OIDCLeeway, Tenants: c.Tenants, Logger: f.logger})
+		if err != nil {
+			return fmt.Errorf("--tenants: %w", err)
+		}
+		defer f.identities.Close()
 	}
 	poller := poll.New(jobs, poll.Options{
 		Interval:    c.PollInterval,
@@ -139,6 +149,9 @@ func (f *facade) listen() (err error) {
 		f.backends = append(f.backends, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{TokenLife: time.Hour})})
 		f.upstreamURL, f.token = "http://"+listener.Addr().String(), cmp.Or(f.token, sandbox.Token)
 	}
+	if f.OIDCIssuer != "" {
+		f.token = "" // nobody is served without an identity
+	}
 	return nil
 }
 
@@ -187,7 +200,7 @@ func (f *facade) storeOptions() store.Options {
 }
 
 func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connections *transport.Connections, bytes *budget.Budget, documents *persisted.List) http.Handler {
-	return graph.NewHandler(source, graph.Options{
+	options := graph.Options{
 		Limits:            f.Limits,
 		MaxBodyBytes:      f.MaxBodyBytes,
 		MaxInflight:       f.MaxInflight,
@@ -206,7 +219,12 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		Connections:       connections,
 		MaxOperations:     f.MaxOperations,
 		AllowOrigin:       f.CORSOrigin.Allow,
-	})
+		Rate:              f.Rate,
+	}
+	if f.identities != nil {
+		options.Authenticate = f.identities.Authenticate
+	}
+	return graph.NewHandler(source, options)
 }
 
 // public is the public address's handler.

@@ -26,6 +26,8 @@ type HTTP struct {
 	DisableGET bool
 	// Responses are looked up before a request is decoded; nil: there are none.
 	Responses Responses
+	// Limit counts an operation of the caller: 0, or how long none may begin; nil: any may.
+	Limit func(ctx context.Context) time.Duration
 	// Overloaded says whether an operation of the caller would be refused at once, so that
 	// it need not be decoded either; nil: it never would.
 	Overloaded func(ctx context.Context) bool
@@ -66,6 +68,9 @@ func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	var request []byte
 	if refusal == nil {
 		request, refusal = receive(r)
+	}
+	if refusal == nil {
+		refusal = limited(ctx, h.Limit)
 	}
 	if refusal != nil {
 		a.refuse(*refusal)

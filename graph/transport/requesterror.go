@@ -1,9 +1,17 @@
 package transport
 
 import (
+	"context"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/budget"
+	"jobgraph/graph/errcode"
 )
 
 const (
@@ -33,6 +41,39 @@ func wrongMethod(allow string) *requestError {
 
 func wrongMediaType(message string) *requestError {
 	return &requestError{http.StatusUnsupportedMediaType, codeBadRequest, message, [2]string{"Accept-Post", mediaTypeJSON}}
+}
+
+// limited is the answer to a caller that has begun more operations than it may; nil: it
+// has not.
+func limited(ctx context.Context, limit func(context.Context) time.Duration) *requestError {
+	if limit == nil {
+		return nil
+	}
+	wait := limit(ctx)
+	if wait <= 0 {
+		return nil
+	}
+	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+	return &requestError{http.StatusTooManyRequests, errcode.RateLimited,
+		"You have begun more operations than this server lets one caller begin. Ask again in " + seconds + " s, and less often.",
+		[2]string{"Retry-After", seconds}}
+}
+
+func (e requestError) failure() *gqlerror.Error {
+	return &gqlerror.Error{Message: e.message, Extensions: map[string]any{"code": e.code}}
+}
+
+// Refuse answers a request before any transport has seen it, with a status of its own.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	mediaType, _ := negotiate(r.Header.Values("Accept"))
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	failure := requestError{code: code, message: message}.failure()
+	responder{w: w, r: r, mediaType: mediaType}.write(status, &graphql.Response{Errors: gqlerror.List{failure}})
 }
 
 var (

@@ -25,8 +25,7 @@ func (a responder) refuse(refusal requestError) {
 	if name := refusal.header[0]; name != "" {
 		a.w.Header().Set(name, refusal.header[1])
 	}
-	failure := &gqlerror.Error{Message: refusal.message, Extensions: map[string]any{"code": refusal.code}}
-	a.write(refusal.status, a.exec.DispatchError(a.r.Context(), gqlerror.List{failure}))
+	a.write(refusal.status, a.exec.DispatchError(a.r.Context(), gqlerror.List{refusal.failure()}))
 }
 
 // price tells what the operation costs, refused or not, where the request wants to know.

@@ -27,6 +27,8 @@ type SSE struct {
 	// AllowOrigin says whether the request's page may connect; nil: those of the same
 	// origin may.
 	AllowOrigin func(r *http.Request) bool
+	// Limit is as [HTTP]'s.
+	Limit func(ctx context.Context) time.Duration
 	// KeepAlive is the time between two comments, which keep proxies from closing a
 	// quiet stream; 12 s.
 	KeepAlive time.Duration
@@ -67,6 +69,9 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	}
 	start := graphql.Now()
 	request, refusal := receive(r)
+	if refusal == nil {
+		refusal = limited(r.Context(), t.Limit)
+	}
 	var params *graphql.RawParams
 	if refusal == nil {
 		params, refusal = decodeRequest(r, request, start)

@@ -23,11 +23,14 @@ type WebSocket struct {
 	// Connections counts the sockets; needed.
 	Connections *Connections
 	// Init reads connection_init's payload into the context of the operations. Its
-	// error closes the socket with 4403 and is shown; nil: the payload is ignored.
+	// error closes the socket with 4403 and is shown, and so does the context's deadline;
+	// nil: the payload is ignored.
 	Init func(ctx context.Context, payload map[string]any) (context.Context, error)
 	// AllowOrigin says whether the request's page may connect; nil: those of the same
 	// origin may.
 	AllowOrigin func(r *http.Request) bool
+	// Limit is as [HTTP]'s.
+	Limit func(ctx context.Context) time.Duration
 	// MaxOperations bounds the operations under way on one socket; 20.
 	MaxOperations int
 	// InitTimeout is the time until connection_init must have come; 3 s.

@@ -59,6 +59,11 @@ func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 			return closeForbidden, "Forbidden: " + err.Error()
 		}
 		s.opCtx = ctx
+		context.AfterFunc(ctx, func() {
+			if ctx.Err() == context.DeadlineExceeded {
+				s.close(closeForbidden, "Forbidden: the token has expired")
+			}
+		})
 	}
 	if full := s.slot.promote(); full != nil {
 		return closeTryAgainLater, full.text
@@ -86,6 +91,10 @@ func (s *socket) subscribe(m clientMessage) (websocket.StatusCode, string) {
 	case full:
 		s.write(s.writeCtx, message{ID: m.ID, Type: "error", Payload: tooManyOperations(s.MaxOperations)})
 	default:
+		if limited := limited(s.opCtx, s.Limit); limited != nil {
+			s.write(s.writeCtx, message{ID: m.ID, Type: "error", Payload: gqlerror.List{limited.failure()}})
+			return 0, ""
+		}
 		s.start(m.ID, params)
 	}
 	return 0, ""

@@ -43,6 +43,8 @@ type Config struct {
 	// Name is what the log calls the account.
 	Name     string
 	Username string
+	// Lazy has it log in when it is asked for first, not at once.
+	Lazy bool
 	// One of these is set.
 	SecureKey, Password, Token *secret.Text
 }
@@ -97,7 +99,7 @@ func (a *Account) start() {
 	defer a.mu.Unlock()
 	if a.config.Token != nil {
 		a.token, a.works, a.used = a.seen, true, time.Now()
-	} else {
+	} else if !a.config.Lazy {
 		a.begin()
 	}
 	a.ended.Go(a.keep)
@@ -301,7 +303,7 @@ func (a *Account) reread() {
 		switch {
 		case a.config.Token != nil:
 			a.token = current
-		case a.attempt == nil:
+		case a.attempt == nil && (a.token != "" || a.failed != nil):
 			a.begin()
 		}
 	}

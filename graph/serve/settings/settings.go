@@ -17,6 +17,11 @@ type Serve struct {
 	AdminListen          string `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
 	UpstreamURL          string `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
 	Login                `embed:""`
+	OIDCIssuer           string           `name:"oidc-issuer" env:"JOBGRAPH_OIDC_ISSUER" placeholder:"URL" help:"Identity provider (OpenID Connect) whose tokens callers send in place of the job API's; it needs --oidc-audience and --tenants."`
+	OIDCAudience         string           `name:"oidc-audience" env:"JOBGRAPH_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that such a token must be for."`
+	OIDCLeeway           time.Duration    `name:"oidc-leeway" env:"JOBGRAPH_OIDC_LEEWAY" default:"30s" placeholder:"DURATION" help:"How far the provider's clock and this one may be apart (default ${default})."`
+	Tenants              string           `env:"JOBGRAPH_TENANTS" placeholder:"FILE" help:"File that says which claim of a caller's token names its account of the job API, and what each logs in with; it is read again when it changes."`
+	Rate                 admission.Rate   `env:"JOBGRAPH_RATE" placeholder:"N/BURST" help:"Operations a second, and at once, that one caller may begin, such as 50/200; more get 429. None: no bound."`
 	UpstreamTimeout      time.Duration    `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
 	UpstreamAttempt      time.Duration    `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: what is left of --upstream-timeout."`
 	UpstreamConcurrency  int              `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`

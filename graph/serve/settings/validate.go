@@ -1,8 +1,10 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -53,7 +55,31 @@ func (c *Serve) Validate() error {
 	case c.MaxMemoryAnswers < c.MaxResponseBytes:
 		return errors.New("--max-memory-answers must be at least --max-response-bytes, or no large answer fits")
 	}
-	return errors.Join(c.Login.validate(), c.Limits.Validate())
+	return cmp.Or(c.Login.validate(), c.validateOIDC(), c.Limits.Validate())
+}
+
+func (c *Serve) validateOIDC() error {
+	issuer, err := url.Parse(c.OIDCIssuer)
+	set := given(c.OIDCIssuer, c.OIDCAudience, c.Tenants)
+	switch {
+	case set == 0:
+		return nil
+	case set < 3:
+		return errors.New("--oidc-issuer, --oidc-audience and --tenants need each other")
+	case err != nil, issuer.Host == "", issuer.User != nil, issuer.RawQuery != "",
+		issuer.Scheme != "https" && !(issuer.Scheme == "http" && isLoopback(issuer.Hostname())):
+		return errors.New("--oidc-issuer must be like https://login.example.com/realms/captions")
+	case c.Login.Given():
+		return errors.New("--oidc-issuer lets nobody in without an identity: leave --upstream-token and --upstream-username out")
+	case c.OIDCLeeway < 0, c.OIDCLeeway > 5*time.Minute:
+		return errors.New("--oidc-leeway must be from 0s to 5m")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Validate is called by kong.
