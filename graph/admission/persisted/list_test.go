@@ -172,7 +172,7 @@ func TestPersisted_MetricsHaveTheDocumentsName(t *testing.T) {
 	job := `job(ids: [\"d4fb871e07514304b23131b45f8caa1f\"]) { ... on Job { name } }`
 	write(t, file, `{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [
 		{"id": "a", "name": "Named", "type": "query", "body": "query Other { `+job+` }"},
-		{"id": "b", "name": "not a name", "type": "query", "body": "# query Comment\\nfragment f on Job { id } query Text { `+strings.Replace(job, "name", "...f", 1)+` }"},
+		{"id": "b", "name": "not a name", "type": "query", "body": "# query Comment\nfragment f on Job { id } query Text { `+strings.Replace(job, "name", "...f", 1)+` }"},
 		{"id": "c", "type": "query", "body": "{ `+job+` }"}]}`)
 	p := program.Start(t, "--trusted-documents="+file)
 	for _, id := range []string{"a", "b", "c"} {
