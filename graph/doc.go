@@ -32,7 +32,8 @@
 //  9. budget/extension.go: the bytes of the answer that is begun.
 //  10. prefetch.go: the ids of all fields at the top, in one batch. Then schema.resolvers.go: one
 //     step, to the loader (loader.go), which asks for each id once.
-//  11. ../upstream/store/store.go: the job, where it is cached or under way, and a note in the
+//     A page of a list is cut by ../upstream/paging/paging.go (pages.go), which asks for lists.
+//  11. ../upstream/store/store.go: the job or the list, where it is cached or under way, and a note in the
 //     read set (../upstream/store/readset.go); else one call of the source.
 //     For an account of this server, ../upstream/account/accounts.go puts the token of the moment
 //     in the place of its handle, and repeats a call whose token was refused.
@@ -62,7 +63,7 @@
 //
 // A gateway's _entities is a query. entities.go holds what is ours of it, in the order in
 // which a reference meets it: validate, normalize, resolve, fail; entity.resolvers.go is one
-// step to the loader. References to a job that is
+// step to the loader; one by externalId is a list (external.go). References to a job that is
 // asked for more than once, anywhere in the operation, are one call.
 //
 // # What travels in the context
@@ -102,9 +103,9 @@
 //   - A transport: transport/, with one line in handler.go, addLiveTransports, before HTTP,
 //     which takes all. transport/sse.go is the model: the origin, the connection's slot, the
 //     operation, the deadlines.
-//   - Another endpoint of the job API: ../upstream/client.go, whose callWithPolicies, attempt and
-//     call know one job today: they are to take what is asked and what decodes it. It needs an
-//     interface of its own beside [upstream.Source], and its place in ../upstream/sandbox/sandbox.go.
+//   - Another endpoint of the job API: ../upstream/client.go, whose callWithPolicies takes any call;
+//     ../upstream/list.go is the model. It needs an interface of its own beside [upstream.Source]
+//     and [upstream.Lister], and its place in ../upstream/sandbox/sandbox.go.
 //   - A retry for one more status: ../upstream/response_error.go says which answers are transient,
 //     ../upstream/transient.go which connections.
 package graph

@@ -10,7 +10,6 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/errcode"
-	"jobgraph/graph/generated"
 	"jobgraph/graph/projection"
 	"jobgraph/upstream"
 )
@@ -64,29 +63,28 @@ func (representations) MutateOperationContext(_ context.Context, operation *grap
 	return nil
 }
 
-// normalize leaves the id of a reference to a Job. Anything else becomes a reference
-// with an empty id, which gets an error at its own path.
+// normalize leaves the key of a reference to a Job, the id where it has both. Anything else
+// becomes a reference with an empty id, which gets an error at its own path.
 func normalize(representation map[string]any) map[string]any {
-	id := ""
 	if representation["__typename"] == "Job" {
-		switch key := representation["id"].(type) {
-		case string:
-			id = key
-		case json.Number:
-			id = key.String()
+		for _, key := range []string{"id", "externalId"} {
+			if value := keyOf(representation[key]); value != "" {
+				return map[string]any{"__typename": "Job", key: value}
+			}
 		}
 	}
-	return map[string]any{"__typename": "Job", "id": id}
+	return map[string]any{"__typename": "Job", "id": ""}
 }
 
-func referencedIDs(representations []*generated.JobRepresentation) []string {
-	ids := make([]string, len(representations))
-	for i, representation := range representations {
-		if representation.ID != nil {
-			ids[i] = *representation.ID
-		}
+func keyOf(value any) string {
+	switch value := value.(type) {
+	case string:
+		return value
+	case json.Number:
+		return value.String()
+	default:
+		return ""
 	}
-	return ids
 }
 
 // entities is what a gateway gets for its references: a job that does not exist
@@ -120,6 +118,11 @@ func referenceError(e *upstream.Error) error {
 		return &publicError{code: string(upstream.InvalidQuery),
 			message: "The representation is no reference to an entity of this subgraph. " + representationForm}
 	}
+	return shownError(e)
+}
+
+// shownError is for what failed as a whole.
+func shownError(e *upstream.Error) error {
 	retryable := e.Retryable()
 	return &publicError{code: string(e.Type), message: e.Comment,
 		retryable: &retryable, retryAfter: e.RetryAfterSeconds()}

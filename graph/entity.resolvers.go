@@ -13,7 +13,7 @@ import (
 )
 
 func (r *entityResolver) FindJob(ctx context.Context, reps []*generated.JobRepresentation) ([]*upstream.EncodedJob, error) {
-	return entities(loaderFrom(ctx).load(ctx, referencedIDs(reps)))
+	return entities(loaderFrom(ctx).loadReferences(ctx, reps))
 }
 
 func (r *Resolver) Entity() generated.EntityResolver { return &entityResolver{r} }

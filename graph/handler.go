@@ -22,6 +22,7 @@ import (
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
 	"jobgraph/upstream/keyedhash"
+	"jobgraph/upstream/paging"
 	"jobgraph/upstream/poll"
 )
 
@@ -76,14 +77,20 @@ type Options struct {
 	AllowOrigin func(r *http.Request) bool
 }
 
-// NewHandler returns the GraphQL endpoint over the source.
+// NewHandler returns the GraphQL endpoint over the source, which gives lists where it is an
+// [upstream.Lister].
 func NewHandler(source upstream.Source, opts Options) http.Handler {
 	logger := cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	poller := opts.Poller
 	if poller == nil {
 		poller = poll.New(source, poll.Options{Logger: opts.Logger})
 	}
-	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{poller}, Schema: servedSchema()})
+	lists, ok := source.(upstream.Lister)
+	if !ok {
+		lists = noLists{}
+	}
+	resolver := &Resolver{poller: poller, pages: paging.Pager{Source: lists}}
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: resolver, Schema: servedSchema()})
 	server := handler.New(schema)
 	server.SetErrorPresenter(presentError(logger))
 	server.SetRecoverFunc(recovered)
@@ -124,7 +131,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	// A loader for each operation: a connection may carry many. Operations take
 	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-		return next(withLoader(ctx, newLoader(source, callerFrom(ctx))))
+		return next(withLoader(ctx, newLoader(source, lists, callerFrom(ctx))))
 	})
 	server.AroundResponses(prefetch)
 	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate,

@@ -8,6 +8,7 @@ import (
 	"github.com/graph-gophers/dataloader/v7"
 
 	"jobgraph/graph/budget"
+	"jobgraph/graph/generated"
 	"jobgraph/upstream"
 )
 
@@ -15,6 +16,10 @@ import (
 // long as its operation does, so it never serves one caller's jobs to another.
 type loader struct {
 	jobs *dataloader.Loader[string, upstream.Result]
+	// external is by external ids; few operations need it.
+	external func() *dataloader.Loader[string, upstream.Result]
+	// request asks as the operation does; its key has no id.
+	request func() upstream.Request
 }
 
 // batchCapacity is how many ids a batch takes without waiting to be read. The library's
@@ -23,17 +28,23 @@ const batchCapacity = 64
 
 // newLoader loads as the caller asks. A cached response needs no token's key: it is made
 // for the first batch.
-func newLoader(source upstream.Source, c caller) *loader {
+func newLoader(source upstream.Source, lists upstream.Lister, c caller) *loader {
 	request := sync.OnceValue(c.request)
 	batch := func(ctx context.Context, ids []string) []*dataloader.Result[upstream.Result] {
 		return loadAll(ctx, source, request(), ids)
 	}
 	// The job API has no batch call, so nothing is won by waiting for a fuller
 	// batch: duplicates are merged by the loader's own cache at any wait.
-	return &loader{dataloader.NewBatchedLoader(batch,
-		dataloader.WithWait[string, upstream.Result](0),
-		dataloader.WithInputCapacity[string, upstream.Result](batchCapacity))}
+	return &loader{
+		jobs: dataloader.NewBatchedLoader(batch,
+			dataloader.WithWait[string, upstream.Result](0),
+			dataloader.WithInputCapacity[string, upstream.Result](batchCapacity)),
+		external: sync.OnceValue(func() *dataloader.Loader[string, upstream.Result] { return newExternalLoader(lists, request) }),
+		request:  request,
+	}
 }
+
+var errNoLoader = errors.New("no loader in this context")
 
 // prefetch begins to load the ids, which are loaded once.
 func (l *loader) prefetch(ctx context.Context, ids []string) {
@@ -45,13 +56,36 @@ func (l *loader) prefetch(ctx context.Context, ids []string) {
 // load gives one result for each id, in order. The error is the operation's, not a job's.
 func (l *loader) load(ctx context.Context, ids []string) ([]upstream.Result, error) {
 	if l == nil {
-		return nil, errors.New("no loader in this context")
+		return nil, errNoLoader
 	}
 	thunks := make([]dataloader.Thunk[upstream.Result], len(ids))
 	for i, id := range ids {
 		thunks[i] = l.jobs.Load(ctx, id)
 	}
-	results := make([]upstream.Result, len(ids))
+	return await(thunks)
+}
+
+// loadReferences gives one result for each reference, by the key that it has.
+func (l *loader) loadReferences(ctx context.Context, references []*generated.JobRepresentation) ([]upstream.Result, error) {
+	if l == nil {
+		return nil, errNoLoader
+	}
+	thunks := make([]dataloader.Thunk[upstream.Result], len(references))
+	for i, reference := range references {
+		switch {
+		case reference.ID == nil && reference.ExternalID != nil:
+			thunks[i] = l.external().Load(ctx, *reference.ExternalID)
+		case reference.ID != nil:
+			thunks[i] = l.jobs.Load(ctx, *reference.ID)
+		default:
+			thunks[i] = l.jobs.Load(ctx, "")
+		}
+	}
+	return await(thunks)
+}
+
+func await(thunks []dataloader.Thunk[upstream.Result]) ([]upstream.Result, error) {
+	results := make([]upstream.Result, len(thunks))
 	for i, thunk := range thunks {
 		result, err := thunk()
 		if err != nil {

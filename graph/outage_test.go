@@ -29,7 +29,7 @@ func (a *attempts) Coalesced()                     {}
 func (a *attempts) BreakerChanged(bool)            {}
 func (a *attempts) TokenBreakersOpen(int)          {}
 func (a *attempts) UnrecognizedValue(string)       {}
-func (a *attempts) MalformedJobs(int) {}
+func (a *attempts) MalformedJobs(int)              {}
 
 // answer is one operation's, as its caller saw it.
 type answer struct {

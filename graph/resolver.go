@@ -1,8 +1,12 @@
 package graph
 
-import "jobgraph/upstream/poll"
+import (
+	"jobgraph/upstream/paging"
+	"jobgraph/upstream/poll"
+)
 
 // Resolver is the root of the resolvers in *.resolvers.go.
 type Resolver struct {
 	poller *poll.Poller
+	pages  paging.Pager
 }

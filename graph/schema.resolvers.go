@@ -26,6 +26,11 @@ func (r *queryResolver) JobByID(ctx context.Context, id string) (upstream.Result
 	return projection.One(ctx, results[0]), nil
 }
 
+func (r *queryResolver) Jobs(ctx context.Context, filter *upstream.Filter, first *int, after *string) (*projection.Connection, error) {
+	page, err := r.pageOf(ctx, filter, first, after)
+	return projection.Page(ctx, page), err
+}
+
 func (r *subscriptionResolver) JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error) {
 	from := callerFrom(ctx)
 	states, err := r.poller.WatchAs(from.until(ctx), from.token, ids, projection.Events(ctx))

@@ -31,9 +31,11 @@ func SubgraphSDL(version string) string {
 	}
 	document := mustParse(SDL())
 	document.SchemaExtension = nil
-	strip(document, func(d *ast.Directive) bool { return d.Name == "key" || slices.Contains(plainDirectives, d.Name) })
+	strip(document, func(d *ast.Directive) bool {
+		return d.Name == "key" || d.Name == "shareable" || slices.Contains(plainDirectives, d.Name)
+	})
 	return `extend schema
-  @link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key"])
+  @link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key", "@shareable"])
 
 ` + format(document)
 }

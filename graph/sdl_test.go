@@ -67,9 +67,9 @@ func TestSDL_IsTheSchemaFile(t *testing.T) {
 func TestSDL_TheOldestFederation(t *testing.T) {
 	old := graph.SubgraphSDL("2.0")
 	assert.Equal(t, 1, strings.Count(old, "@link("))
-	assert.Contains(t, old, `@link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key"])`)
+	assert.Contains(t, old, `@link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key", "@shareable"])`)
 	assert.Contains(t, old, `type Job @key(fields: "id")`)
-	for _, newer := range []string{"@cost", "@listSize", "@tag", "@shareable"} {
+	for _, newer := range []string{"@cost", "@listSize", "@tag"} {
 		assert.NotContains(t, old, newer)
 		assert.Contains(t, graph.SubgraphSDL(""), newer)
 	}

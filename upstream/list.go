@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"jobgraph/upstream/http1"
@@ -50,6 +51,22 @@ type Selection struct {
 	// Only lets through the jobs that are wanted, by id; nil: all.
 	Only func(id string) bool
 }
+
+// ListKey tells the request's list and caller apart from all others, and from every job.
+func (r ListRequest) ListKey() Key {
+	id := []byte("?" + r.Filter.Query())
+	if r.After != nil {
+		id = fmt.Appendf(id, "#%d:%s", r.After.Created, r.After.ID)
+	}
+	id = fmt.Appendf(id, "#%d#%d", r.Most, r.Read)
+	if r.Only != nil {
+		id = append(id, "#only"...)
+	}
+	return Key{r.Key.Token, string(id)}
+}
+
+// IsList says whether the key is a list's.
+func (k Key) IsList() bool { return strings.HasPrefix(k.ID, "?") }
 
 // List is what was wanted of a list.
 type List struct {

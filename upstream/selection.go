@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 )
 
 // Undated is the Created of a job that has no creation date: it stands after all others.
@@ -21,9 +22,20 @@ type Position struct {
 func PositionOf(job *EncodedJob) Position {
 	p := Position{Undated, job.ID()}
 	if created := job.CreationDate(); created != nil {
-		p.Created = created.UnixMicro()
+		p.Created = min(max(created.UnixMicro(), earliest), latest)
 	}
 	return p
+}
+
+// earliest and latest are the creation dates that a filter can have, in microseconds.
+var (
+	earliest = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+	latest   = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC).UnixMicro()
+)
+
+// Valid says whether a job can stand there.
+func (p Position) Valid() bool {
+	return isHex(p.ID) && (p.Created == Undated || earliest <= p.Created && p.Created <= latest)
 }
 
 // Compare is negative where p stands before other.

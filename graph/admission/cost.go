@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/errcode"
+	"jobgraph/upstream/paging"
 )
 
 // checkCost checks one request of a known document: how long its lists are, and
@@ -17,7 +18,8 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 	calls, fields, cost := 0, 0, 0
 	for _, root := range m.roots {
 		length := g.sizes.of(root.name)
-		if root.list != nil {
+		switch {
+		case root.list != nil:
 			length = listLength(root.list, variables, operation)
 			if refusal := g.checkLength(root.name, length); refusal != nil {
 				return refusal
@@ -25,7 +27,14 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 			calls = addSat(calls, length)
 			cost = addSat(cost, mulSat(length, root.weight))
 			length = addSat(length, oversizeWeight(root.list, variables, operation))
-		} else {
+		case root.page:
+			length = g.sizes.pageLength(root.first, variables, operation)
+			if length < 1 || length > g.limits.IDs {
+				return refused(errcode.BadUserInput, "first is %d, and must be 1 to %d.", length, g.limits.IDs)
+			}
+			calls = addSat(calls, paging.MaxCalls)
+			cost = addSat(cost, addSat(callWeight, mulSat(length, root.weight-callWeight)))
+		default:
 			cost = addSat(cost, root.weight)
 		}
 		fields = addSat(fields, addSat(1, mulSat(length, root.fields)))
@@ -35,7 +44,7 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 	}
 	switch {
 	case calls > g.limits.UpstreamCalls:
-		return tooComplex("The operation asks for %d jobs, %d are allowed. Ask in several operations.", calls, g.limits.UpstreamCalls)
+		return tooComplex("The operation asks for %d jobs, %d are allowed, and a page counts as %d. Ask in several operations.", calls, g.limits.UpstreamCalls, paging.MaxCalls)
 	case fields > g.limits.ResponseFields:
 		return tooComplex("The answer could have %d fields, %d are allowed. Ask for fewer jobs or fields at a time.", fields, g.limits.ResponseFields)
 	}

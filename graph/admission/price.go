@@ -30,6 +30,9 @@ var prices = map[string]price{
 	"job":           {callWeight, assumedIDs},
 	"jobById":       {weight: callWeight},
 	"jobUpdated":    {weight: callWeight},
+	"jobs":          {weight: callWeight}, // a call, or a few: its jobs are free
+	"nodes":         {weight: 1},
+	"node":          {weight: 1},
 	"returnTargets": {size: assumedSize},
 	"options":       {size: assumedSize},
 }

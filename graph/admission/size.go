@@ -2,7 +2,10 @@ package admission
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -40,6 +43,7 @@ func newSizes(schema *ast.Schema) sizes {
 		"inputFields":   1,
 		"interfaces":    1,
 		"possibleTypes": 1,
+		pageField:       defaultOf(schema, pageField, "first"),
 	}
 	for field, price := range prices {
 		if _, sliced := slicingArguments[field]; !sliced && price.size > 0 {
@@ -47,6 +51,17 @@ func newSizes(schema *ast.Schema) sizes {
 		}
 	}
 	return known
+}
+
+// defaultOf is the number that an argument of Query has where it is left out.
+func defaultOf(schema *ast.Schema, field, argument string) int {
+	if of := schema.Query.Fields.ForName(field); of != nil {
+		if at := of.Arguments.ForName(argument); at != nil && at.DefaultValue != nil {
+			number, _ := strconv.Atoi(at.DefaultValue.Raw)
+			return number
+		}
+	}
+	return 1
 }
 
 func (s sizes) of(field string) int { return max(1, s[field]) }
@@ -84,6 +99,42 @@ func listLength(value *ast.Value, variables map[string]any, operation *ast.Opera
 	default:
 		return 1
 	}
+}
+
+// pageField is the field whose list is as long as its argument first says.
+const pageField = "jobs"
+
+// pageLength is what first says before anything is coerced: the schema's default where it is
+// left out or null. What is no number is 1: coercion refuses it.
+func (s sizes) pageLength(first *ast.Value, variables map[string]any, operation *ast.OperationDefinition) int {
+	text := ""
+	switch {
+	case first == nil || first.Kind == ast.NullValue:
+		return s[pageField]
+	case first.Kind == ast.Variable:
+		given, ok := variables[first.Raw]
+		definition := operation.VariableDefinitions.ForName(first.Raw)
+		switch {
+		case !ok && (definition == nil || definition.DefaultValue == nil || definition.DefaultValue.Kind == ast.NullValue):
+			return s[pageField]
+		case !ok:
+			text = definition.DefaultValue.Raw
+		case given == nil:
+			return s[pageField]
+		default:
+			text = fmt.Sprint(given)
+		}
+	default:
+		text = first.Raw
+	}
+	number, err := strconv.Atoi(text)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return math.MaxInt
+	case err != nil:
+		return 1
+	}
+	return number
 }
 
 // nameUnit is how many bytes of a field's key count as one field more, and textUnit how

@@ -27,6 +27,10 @@ type root struct {
 	name string
 	// list is the argument that says how many entries the field answers with; nil: one.
 	list *ast.Value
+	// page says that the field answers with a page, and first is how many jobs it has; nil:
+	// as many as the schema says.
+	page  bool
+	first *ast.Value
 	// fields is what one entry answers with, and weight what it costs.
 	fields, weight int
 }
@@ -173,6 +177,11 @@ func (w *walker) root(into *operationStats, field *ast.Field, at map[string]int)
 	if name, ok := slicingArguments[field.Name]; ok {
 		if argument := field.Arguments.ForName(name); argument != nil {
 			measured.list = argument.Value
+		}
+	}
+	if measured.page = field.Name == pageField; measured.page {
+		if argument := field.Arguments.ForName("first"); argument != nil {
+			measured.first = argument.Value
 		}
 	}
 	into.roots = append(into.roots, measured)

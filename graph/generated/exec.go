@@ -19,6 +19,7 @@ import (
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"jobgraph/graph/projection"
 	"jobgraph/graph/scalar"
 	"jobgraph/upstream"
 )
@@ -54,6 +55,7 @@ type EntityResolver interface {
 type QueryResolver interface {
 	Job(ctx context.Context, ids []string) ([]upstream.Result, error)
 	JobByID(ctx context.Context, id string) (upstream.Result, error)
+	Jobs(ctx context.Context, filter *upstream.Filter, first *int, after *string) (*projection.Connection, error)
 }
 type SubscriptionResolver interface {
 	JobUpdated(ctx context.Context, ids []string) (<-chan upstream.Result, error)
@@ -83,6 +85,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("DateTimeRange", ec.unmarshalInputDateTimeRange),
+			graphql.NewInputUnmarshaler("IntRange", ec.unmarshalInputIntRange),
+			graphql.NewInputUnmarshaler("JobFilter", ec.unmarshalInputJobFilter),
 			graphql.NewInputUnmarshaler("JobRepresentation", ec.unmarshalInputJobRepresentation),
 		)
 	}
@@ -205,6 +210,27 @@ type Query {
     "The job's id, such as ` + "`" + `\"d4fb871e07514304b23131b45f8caa1f\"` + "`" + `."
     id: ID!
   ): JobResult! @cost(weight: 10)
+  """
+  The account's jobs, newest first, in pages: ` + "`" + `first` + "`" + ` jobs, and with the ` + "`" + `endCursor` + "`" + ` of a
+  page as ` + "`" + `after` + "`" + ` those that follow it. While you page, new jobs appear before the first
+  page, and no job comes twice or is passed over; a job that begins to match the filter
+  at a place that you have passed is not shown. Jobs without a ` + "`" + `creationDate` + "`" + ` stand
+  last, and are shown where no more than 1,000 jobs stand before them.
+
+  Null, with an error at its path, where the list cannot be had: ` + "`" + `extensions.code` + "`" + ` is an
+  ` + "`" + `ErrorType` + "`" + `, or ` + "`" + `BAD_USER_INPUT` + "`" + ` for arguments that make no sense. Each job that a page
+  shows is had by ` + "`" + `job(ids:)` + "`" + ` right after without another call.
+  """
+  jobs(
+    "Which jobs; all of the account where it is left out."
+    filter: JobFilter
+    "How many jobs a page has at most, 1 to 100 (unless the server is set up otherwise), such as ` + "`" + `20` + "`" + `."
+    first: Int = 20
+    "The cursor of the job that the page follows, such as ` + "`" + `pageInfo.endCursor` + "`" + ` of the page before; left out: the page begins with the newest job."
+    after: String
+  ): JobConnection
+    @cost(weight: 10)
+    @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"], requireOneSlicingArgument: false)
 }
 
 """
@@ -247,14 +273,14 @@ union JobResult = Job | ApiError
 One captioning, transcription or translation job of cielo24. A field is null
 where the job is not that far yet or the job API says nothing about it.
 """
-type Job @key(fields: "id") @cost(weight: 10) {
+type Job @key(fields: "id") @key(fields: "externalId") @cost(weight: 10) {
   "The job API's id of the job: hexadecimal digits, such as ` + "`" + `\"d4fb871e07514304b23131b45f8caa1f\"` + "`" + `."
   id: ID!
   "The name that was given when the job was made, such as ` + "`" + `\"example_job\"` + "`" + `."
   name: String
   "The length of the media in seconds, such as ` + "`" + `607.81` + "`" + `; null until the media has been read."
   mediaLengthSeconds: Float
-  "Your own name for the job, such as ` + "`" + `\"sample_id\"` + "`" + `."
+  "Your own name for the job, such as ` + "`" + `\"sample_id\"` + "`" + `. A reference by it in a federated graph gives the newest job of the account that has the name."
   externalId: String
   "How soon the job is worked on, such as ` + "`" + `STANDARD` + "`" + `."
   priority: Priority
@@ -284,6 +310,86 @@ type Job @key(fields: "id") @cost(weight: 10) {
   returnTargets: [ReturnTarget!]! @listSize(assumedSize: 5)
   "How the job is to be processed; empty where nothing was set."
   options: [JobOption!]! @listSize(assumedSize: 5) @tag(name: "internal")
+}
+
+"A page of jobs, as Relay's connections are."
+type JobConnection {
+  "The page's jobs, each with its cursor."
+  edges: [JobEdge!]!
+  "The page's jobs by themselves."
+  nodes: [Job!]! @cost(weight: 1)
+  "Whether there are more, and where to go on."
+  pageInfo: PageInfo!
+}
+
+"A job of a page."
+type JobEdge {
+  "The job."
+  node: Job! @cost(weight: 1)
+  "What to give as ` + "`" + `after` + "`" + ` for the jobs that follow this one, such as ` + "`" + `\"AYCA2OiC8ssDAQA\"` + "`" + `. It stays good, whatever becomes of the job."
+  cursor: String!
+  "The account that the job belongs to, such as ` + "`" + `\"my_account_name\"` + "`" + `; null where the job API does not say it."
+  username: String
+}
+
+"Where a page stands among the others."
+type PageInfo @shareable {
+  "Whether jobs follow this page."
+  hasNextPage: Boolean!
+  "Whether jobs stand before this page: ` + "`" + `true` + "`" + ` where ` + "`" + `after` + "`" + ` was given."
+  hasPreviousPage: Boolean!
+  "The cursor of the page's first job; null where it has none."
+  startCursor: String
+  "The cursor of the page's last job, for ` + "`" + `after` + "`" + `; null where it has none."
+  endCursor: String
+}
+
+"Which jobs a list has: those that fit everything that is given here."
+input JobFilter {
+  "How far the job is, such as ` + "`" + `IN_PROCESS` + "`" + `."
+  status: JobStatus
+  "How soon the job is worked on, such as ` + "`" + `STANDARD` + "`" + `."
+  priority: Priority
+  "How much care goes into the job, such as ` + "`" + `MECHANICAL` + "`" + `."
+  fidelity: Fidelity
+  "How hard the media is to work on, such as ` + "`" + `GOOD` + "`" + `."
+  difficulty: JobDifficulty
+  "The job's name. It may hold the wildcard ` + "`" + `*` + "`" + `, such as ` + "`" + `\"lecture_*\"` + "`" + `."
+  name: String
+  "Your own name for the job, such as ` + "`" + `\"sample_id\"` + "`" + `: the whole of it."
+  externalId: String
+  "A sub-account, such as ` + "`" + `\"my_account_name\"` + "`" + `, or ` + "`" + `\"*\"` + "`" + ` for your own account and all below it; your own account where it is left out."
+  username: String
+  "When the job was made."
+  created: DateTimeRange
+  "When the job was approved to be worked on."
+  authorized: DateTimeRange
+  "When work on the job began."
+  started: DateTimeRange
+  "When the job is promised to be done."
+  due: DateTimeRange
+  "When the work was finished."
+  completed: DateTimeRange
+  "When the finished work was sent to the return targets."
+  returned: DateTimeRange
+  "How many hours the work may take, as the job was ordered."
+  turnaroundHours: IntRange
+}
+
+"From one moment to another. Both ends belong to it; one that is left out is no bound."
+input DateTimeRange {
+  "The earliest moment, such as ` + "`" + `\"2014-08-27T14:00:00Z\"` + "`" + `."
+  from: DateTime
+  "The latest moment, such as ` + "`" + `\"2014-08-27T16:00:00+02:00\"` + "`" + `."
+  to: DateTime
+}
+
+"From one number to another. Both ends belong to it; one that is left out is no bound."
+input IntRange {
+  "The least number, such as ` + "`" + `24` + "`" + `."
+  from: Int
+  "The greatest number, such as ` + "`" + `48` + "`" + `."
+  to: Int
 }
 
 "One place that a job's finished work is sent to."
@@ -490,6 +596,7 @@ union _Entity = Job
 
 input JobRepresentation {
 	id: ID
+	externalId: String
 }
 
 # fake type to build resolver interfaces for users to implement
@@ -555,6 +662,30 @@ func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.C
 	return nil, fmt.Errorf("no field named %q was found under type Job", field.Name)
 }
 
+func (ec *executionContext) childFields_JobConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_JobConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_JobConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_JobConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_JobEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_JobEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_JobEdge_cursor(ctx, field)
+	case "username":
+		return ec.fieldContext_JobEdge_username(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_JobOption(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -563,6 +694,20 @@ func (ec *executionContext) childFields_JobOption(ctx context.Context, field gra
 		return ec.fieldContext_JobOption_value(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type JobOption", field.Name)
+}
+
+func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hasNextPage":
+		return ec.fieldContext_PageInfo_hasNextPage(ctx, field)
+	case "hasPreviousPage":
+		return ec.fieldContext_PageInfo_hasPreviousPage(ctx, field)
+	case "startCursor":
+		return ec.fieldContext_PageInfo_startCursor(ctx, field)
+	case "endCursor":
+		return ec.fieldContext_PageInfo_endCursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
 func (ec *executionContext) childFields_ReturnTarget(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -768,6 +913,36 @@ func (ec *executionContext) field_Query_job_args(ctx context.Context, rawArgs ma
 		return nil, err
 	}
 	args["ids"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_jobs_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*upstream.Filter, error) {
+			return ec.unmarshalOJobFilter2ᚖjobgraphᚋupstreamᚐFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
 	return args, nil
 }
 
@@ -1473,6 +1648,180 @@ func (ec *executionContext) fieldContext_Job_options(_ context.Context, field gr
 	return fc, nil
 }
 
+func (ec *executionContext) _JobConnection_edges(ctx context.Context, field graphql.CollectedField, obj *projection.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []projection.Edge) graphql.Marshaler {
+			return ec.marshalNJobEdge2ᚕjobgraphᚋgraphᚋprojectionᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "JobConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _JobConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *projection.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*upstream.EncodedJob) graphql.Marshaler {
+			return ec.marshalNJob2ᚕᚖjobgraphᚋupstreamᚐEncodedJobᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "JobConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _JobConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *projection.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v projection.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2jobgraphᚋgraphᚋprojectionᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "JobConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _JobEdge_node(ctx context.Context, field graphql.CollectedField, obj *projection.Edge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.EncodedJob) graphql.Marshaler {
+			return ec.marshalNJob2ᚖjobgraphᚋupstreamᚐEncodedJob(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "JobEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _JobEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *projection.Edge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobEdge_username(ctx context.Context, field graphql.CollectedField, obj *projection.Edge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobEdge_username(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Username, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobEdge_username(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobEdge", field, false, false, "String")
+}
+
 func (ec *executionContext) _JobOption_name(ctx context.Context, field graphql.CollectedField, obj *upstream.JobOption) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1517,6 +1866,98 @@ func (ec *executionContext) _JobOption_value(ctx context.Context, field graphql.
 }
 func (ec *executionContext) fieldContext_JobOption_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("JobOption", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *projection.PageInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PageInfo_hasNextPage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasNextPage, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *projection.PageInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PageInfo_hasPreviousPage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasPreviousPage, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *projection.PageInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PageInfo_startCursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartCursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
+}
+
+func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *projection.PageInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PageInfo_endCursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndCursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
 }
 
 func (ec *executionContext) _Query_job(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -1601,6 +2042,50 @@ func (ec *executionContext) fieldContext_Query_jobById(ctx context.Context, fiel
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_jobById_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_jobs(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_jobs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Jobs(ctx, fc.Args["filter"].(*upstream.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *projection.Connection) graphql.Marshaler {
+			return ec.marshalOJobConnection2ᚖjobgraphᚋgraphᚋprojectionᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_jobs(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_jobs_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2968,6 +3453,237 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputDateTimeRange(ctx context.Context, obj any) (upstream.DateRange, error) {
+	var it upstream.DateRange
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"from", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDateTimeRange unmarshals raw into the DateTimeRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDateTimeRange(ctx context.Context, raw any) (upstream.DateRange, error) {
+	var out upstream.DateRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DateTimeRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputIntRange(ctx context.Context, obj any) (upstream.IntRange, error) {
+	var it upstream.IntRange
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"from", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalIntRange unmarshals raw into the IntRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalIntRange(ctx context.Context, raw any) (upstream.IntRange, error) {
+	var out upstream.IntRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "IntRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputJobFilter(ctx context.Context, obj any) (upstream.Filter, error) {
+	var it upstream.Filter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"status", "priority", "fidelity", "difficulty", "name", "externalId", "username", "created", "authorized", "started", "due", "completed", "returned", "turnaroundHours"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOJobStatus2ᚖjobgraphᚋupstreamᚐJobStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := ec.unmarshalOPriority2ᚖjobgraphᚋupstreamᚐPriority(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		case "fidelity":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fidelity"))
+			data, err := ec.unmarshalOFidelity2ᚖjobgraphᚋupstreamᚐFidelity(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Fidelity = data
+		case "difficulty":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("difficulty"))
+			data, err := ec.unmarshalOJobDifficulty2ᚖjobgraphᚋupstreamᚐJobDifficulty(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Difficulty = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = data
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "created":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("created"))
+			data, err := ec.unmarshalODateTimeRange2ᚖjobgraphᚋupstreamᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Created = data
+		case "authorized":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("authorized"))
+			data, err := ec.unmarshalODateTimeRange2ᚖjobgraphᚋupstreamᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Authorized = data
+		case "started":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("started"))
+			data, err := ec.unmarshalODateTimeRange2ᚖjobgraphᚋupstreamᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Started = data
+		case "due":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("due"))
+			data, err := ec.unmarshalODateTimeRange2ᚖjobgraphᚋupstreamᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Due = data
+		case "completed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("completed"))
+			data, err := ec.unmarshalODateTimeRange2ᚖjobgraphᚋupstreamᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Completed = data
+		case "returned":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("returned"))
+			data, err := ec.unmarshalODateTimeRange2ᚖjobgraphᚋupstreamᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Returned = data
+		case "turnaroundHours":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("turnaroundHours"))
+			data, err := ec.unmarshalOIntRange2ᚖjobgraphᚋupstreamᚐIntRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TurnaroundHours = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalJobFilter unmarshals raw into the JobFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalJobFilter(ctx context.Context, raw any) (upstream.Filter, error) {
+	var out upstream.Filter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "JobFilter", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputJobRepresentation(ctx context.Context, obj any) (JobRepresentation, error) {
 	var it JobRepresentation
 	if obj == nil {
@@ -2979,7 +3695,7 @@ func (ec *executionContext) unmarshalInputJobRepresentation(ctx context.Context,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id"}
+	fieldsInOrder := [...]string{"id", "externalId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2993,6 +3709,13 @@ func (ec *executionContext) unmarshalInputJobRepresentation(ctx context.Context,
 				return it, err
 			}
 			it.ID = data
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = data
 		}
 	}
 	return it, nil
@@ -3277,6 +4000,92 @@ func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj 
 	return out
 }
 
+var jobConnectionImplementors = []string{"JobConnection"}
+
+func (ec *executionContext) _JobConnection(ctx context.Context, sel ast.SelectionSet, obj *projection.Connection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("JobConnection")
+		case "edges":
+			out.Values[i] = ec._JobConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._JobConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._JobConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var jobEdgeImplementors = []string{"JobEdge"}
+
+func (ec *executionContext) _JobEdge(ctx context.Context, sel ast.SelectionSet, obj *projection.Edge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("JobEdge")
+		case "node":
+			out.Values[i] = ec._JobEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._JobEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "username":
+			out.Values[i] = ec._JobEdge_username(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var jobOptionImplementors = []string{"JobOption"}
 
 func (ec *executionContext) _JobOption(ctx context.Context, sel ast.SelectionSet, obj *upstream.JobOption) graphql.Marshaler {
@@ -3296,6 +4105,54 @@ func (ec *executionContext) _JobOption(ctx context.Context, sel ast.SelectionSet
 		case "value":
 			out.Values[i] = ec._JobOption_value(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var pageInfoImplementors = []string{"PageInfo"}
+
+func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *projection.PageInfo) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PageInfo")
+		case "hasNextPage":
+			out.Values[i] = ec._PageInfo_hasNextPage(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "hasPreviousPage":
+			out.Values[i] = ec._PageInfo_hasPreviousPage(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startCursor":
+			out.Values[i] = ec._PageInfo_startCursor(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "endCursor":
+			out.Values[i] = ec._PageInfo_endCursor(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -3345,6 +4202,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_jobById(ctx, field)
+				})
+		case "jobs":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_jobs(ctx, field)
 				})
 		case "_entities":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -3965,6 +4828,50 @@ func (ec *executionContext) marshalNJSON2githubᚗcomᚋgoᚑjsonᚑexperiment�
 	return res
 }
 
+func (ec *executionContext) marshalNJob2ᚕᚖjobgraphᚋupstreamᚐEncodedJobᚄ(ctx context.Context, sel ast.SelectionSet, v []*upstream.EncodedJob) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJob2ᚖjobgraphᚋupstreamᚐEncodedJob(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNJob2ᚖjobgraphᚋupstreamᚐEncodedJob(ctx context.Context, sel ast.SelectionSet, v *upstream.EncodedJob) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Job!")
+		return graphql.Null
+	}
+	return ec._Job(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNJobEdge2jobgraphᚋgraphᚋprojectionᚐEdge(ctx context.Context, sel ast.SelectionSet, v projection.Edge) graphql.Marshaler {
+	return ec._JobEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNJobEdge2ᚕjobgraphᚋgraphᚋprojectionᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []projection.Edge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJobEdge2jobgraphᚋgraphᚋprojectionᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNJobOption2jobgraphᚋupstreamᚐJobOption(ctx context.Context, sel ast.SelectionSet, v upstream.JobOption) graphql.Marshaler {
 	return ec._JobOption(ctx, sel, &v)
 }
@@ -4041,6 +4948,10 @@ func (ec *executionContext) marshalNJobStatus2jobgraphᚋupstreamᚐJobStatus(ct
 		graphql.AddInvalidNullFromMarshaler(ctx, "JobStatus!")
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNPageInfo2jobgraphᚋgraphᚋprojectionᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v projection.PageInfo) graphql.Marshaler {
+	return ec._PageInfo(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNReturnTarget2jobgraphᚋupstreamᚐReturnTarget(ctx context.Context, sel ast.SelectionSet, v upstream.ReturnTarget) graphql.Marshaler {
@@ -4472,6 +5383,14 @@ func (ec *executionContext) marshalODateTime2ᚖtimeᚐTime(ctx context.Context,
 	return res
 }
 
+func (ec *executionContext) unmarshalODateTimeRange2ᚖjobgraphᚋupstreamᚐDateRange(ctx context.Context, v any) (*upstream.DateRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDateTimeRange(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOFidelity2ᚖjobgraphᚋupstreamᚐFidelity(ctx context.Context, v any) (*upstream.Fidelity, error) {
 	if v == nil {
 		return nil, nil
@@ -4544,6 +5463,14 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
+func (ec *executionContext) unmarshalOIntRange2ᚖjobgraphᚋupstreamᚐIntRange(ctx context.Context, v any) (*upstream.IntRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputIntRange(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOJob2ᚕᚖjobgraphᚋupstreamᚐEncodedJob(ctx context.Context, sel ast.SelectionSet, v []*upstream.EncodedJob) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -4564,6 +5491,13 @@ func (ec *executionContext) marshalOJob2ᚖjobgraphᚋupstreamᚐEncodedJob(ctx 
 	return ec._Job(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOJobConnection2ᚖjobgraphᚋgraphᚋprojectionᚐConnection(ctx context.Context, sel ast.SelectionSet, v *projection.Connection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOJobDifficulty2ᚖjobgraphᚋupstreamᚐJobDifficulty(ctx context.Context, v any) (*upstream.JobDifficulty, error) {
 	if v == nil {
 		return nil, nil
@@ -4574,6 +5508,33 @@ func (ec *executionContext) unmarshalOJobDifficulty2ᚖjobgraphᚋupstreamᚐJob
 }
 
 func (ec *executionContext) marshalOJobDifficulty2ᚖjobgraphᚋupstreamᚐJobDifficulty(ctx context.Context, sel ast.SelectionSet, v *upstream.JobDifficulty) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalOJobFilter2ᚖjobgraphᚋupstreamᚐFilter(ctx context.Context, v any) (*upstream.Filter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputJobFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOJobStatus2ᚖjobgraphᚋupstreamᚐJobStatus(ctx context.Context, v any) (*upstream.JobStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := upstream.JobStatus(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOJobStatus2ᚖjobgraphᚋupstreamᚐJobStatus(ctx context.Context, sel ast.SelectionSet, v *upstream.JobStatus) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

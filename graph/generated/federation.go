@@ -245,6 +245,33 @@ func matchedKeyForJob(ctx context.Context, rep EntityRepresentation) (JobMatched
 		}
 		return JobMatchedKeyID, nil
 	}
+	for {
+		var (
+			m   EntityRepresentation
+			val any
+			ok  bool
+		)
+		_ = val
+		// if all of the KeyFields values for this resolver are null,
+		// we shouldn't use use it
+		allNull := true
+		m = rep
+		val, ok = m["externalId"]
+		if !ok {
+			entityResolverErrs = append(entityResolverErrs,
+				fmt.Errorf("%w due to missing Key Field \"externalId\" for Job", ErrTypeNotFound))
+			break
+		}
+		if allNull {
+			allNull = val == nil
+		}
+		if allNull {
+			entityResolverErrs = append(entityResolverErrs,
+				fmt.Errorf("%w due to all null value KeyFields for Job", ErrTypeNotFound))
+			break
+		}
+		return JobMatchedKeyExternalID, nil
+	}
 	return "", fmt.Errorf("%w for Job due to %v", ErrTypeNotFound,
 		errors.Join(entityResolverErrs...).Error())
 }

@@ -8,5 +8,6 @@ package generated
 type JobMatchedKey string
 
 const (
-	JobMatchedKeyID JobMatchedKey = "id"
+	JobMatchedKeyID         JobMatchedKey = "id"
+	JobMatchedKeyExternalID JobMatchedKey = "externalId"
 )

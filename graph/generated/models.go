@@ -3,7 +3,8 @@
 package generated
 
 type JobRepresentation struct {
-	ID *string `json:"id,omitempty"`
+	ID         *string `json:"id,omitempty"`
+	ExternalID *string `json:"externalId,omitempty"`
 	// The @key this representation matched: one of the JobMatchedKey constants.
 	// gqlgen sets it from the fields the router sent; the router does not send it.
 	MatchedKey JobMatchedKey `json:"-"`

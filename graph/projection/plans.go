@@ -22,8 +22,11 @@ type planKey struct {
 	field     *ast.Field
 }
 
-// plan is what a field selects of a job and of an error.
-type plan struct{ ofJob, ofError *selection }
+// plan is what a field selects of a job and of an error, or of a connection.
+type plan struct {
+	ofJob, ofError *selection
+	ofConnection   []partMember
+}
 
 const plansKey = "projection.plans"
 
@@ -33,8 +36,8 @@ func (p *Plans) Use(operation *graphql.OperationContext) {
 	operation.Stats.SetExtension(plansKey, p)
 }
 
-// planOf is the plan of the field that ctx is about.
-func planOf(ctx context.Context) *plan {
+// planOf is the plan of the field that ctx is about, which compile makes.
+func planOf(ctx context.Context, compile func(*graphql.OperationContext, ast.SelectionSet) *plan) *plan {
 	operation, field := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field
 	plans, _ := operation.Stats.GetExtension(plansKey).(*Plans)
 	if plans == nil {
@@ -49,8 +52,8 @@ func planOf(ctx context.Context) *plan {
 	return made
 }
 
-func compile(operation *graphql.OperationContext, set ast.SelectionSet) *plan {
-	return &plan{job.compile(operation, set), apiError.compile(operation, set)}
+func compileResult(operation *graphql.OperationContext, set ast.SelectionSet) *plan {
+	return &plan{ofJob: job.compile(operation, set), ofError: apiError.compile(operation, set)}
 }
 
 // itemOf is the result as it is selected.

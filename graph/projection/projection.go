@@ -25,7 +25,7 @@ func List(ctx context.Context, results []upstream.Result) []upstream.Result {
 	if len(results) == 0 {
 		return results
 	}
-	plan := planOf(ctx)
+	plan := planOf(ctx, compileResult)
 	items := make([]item, len(results))
 	for i, result := range results {
 		items[i] = plan.itemOf(result)
@@ -44,7 +44,7 @@ func Entities(ctx context.Context, entities []fedruntime.Entity) []fedruntime.En
 	if len(entities) == 0 {
 		return entities
 	}
-	ofJob := planOf(ctx).ofJob
+	ofJob := planOf(ctx, compileResult).ofJob
 	items := make([]item, len(entities))
 	for i, entity := range entities {
 		if job, ok := entity.(*upstream.EncodedJob); ok && job != nil {
@@ -57,7 +57,7 @@ func Entities(ctx context.Context, entities []fedruntime.Entity) []fedruntime.En
 // Events gives for each result of a subscription the same, ready to be written as the
 // whole data of an event.
 func Events(ctx context.Context) func(upstream.Result) upstream.Result {
-	plan, hold := planOf(ctx), budget.HoldFrom(ctx)
+	plan, hold := planOf(ctx, compileResult), budget.HoldFrom(ctx)
 	key := `{"` + graphql.GetFieldContext(ctx).Field.Alias + `":`
 	return func(result upstream.Result) upstream.Result {
 		return &event{Result: result, hold: hold, key: key, item: plan.itemOf(result)}

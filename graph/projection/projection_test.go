@@ -134,6 +134,10 @@ func (r root) JobByID(ctx context.Context, id string) (upstream.Result, error) {
 	return results[id], nil
 }
 
+func (r root) Jobs(context.Context, *upstream.Filter, *int, *string) (*projection.Connection, error) {
+	return nil, nil
+}
+
 func (r root) FindJob(_ context.Context, representations []*generated.JobRepresentation) ([]*upstream.EncodedJob, error) {
 	found := make([]*upstream.EncodedJob, len(representations))
 	for i, representation := range representations {

@@ -1,5 +1,5 @@
-// Package scalar writes the schema's own scalars: DateTime and JSON.
-// No argument of the schema has their types, so reading them is refused.
+// Package scalar reads and writes the schema's own scalars: DateTime and JSON.
+// No argument of the schema has the type JSON, so reading it is refused.
 package scalar
 
 import (
@@ -10,6 +10,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"jobgraph/graph/errcode"
 	"jobgraph/upstream"
 )
 
@@ -22,8 +23,15 @@ func MarshalDateTime(t time.Time) graphql.Marshaler {
 	})
 }
 
-// UnmarshalDateTime refuses.
-func UnmarshalDateTime(any) (time.Time, error) { return time.Time{}, errOutputOnly }
+// UnmarshalDateTime reads RFC 3339 with its offset.
+func UnmarshalDateTime(value any) (time.Time, error) {
+	if text, ok := value.(string); ok {
+		if date, err := time.Parse(time.RFC3339, text); err == nil {
+			return date.UTC(), nil
+		}
+	}
+	return time.Time{}, errcode.New(errcode.BadUserInput, "A DateTime must be RFC 3339 with an offset, such as \"2014-08-27T14:00:06Z\".")
+}
 
 // MarshalJSON writes the value's own bytes.
 func MarshalJSON(v jsontext.Value) graphql.Marshaler {

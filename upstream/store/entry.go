@@ -6,11 +6,12 @@ import (
 	"jobgraph/upstream"
 )
 
-// entry is what a call gave: a job, or that there is none. A refusal, such as of a token
+// entry is what a call gave: a job or a list, or that there is none. A refusal, such as of a token
 // that has expired, is an entry with neither: nothing is served of what was known before.
 // Each call makes an entry of its own, so that the same pointer is the same knowledge.
 type entry struct {
 	job      *upstream.EncodedJob
+	list     *upstream.List
 	notFound *upstream.Error
 	// began and ended are when the call did, in the clock's nanoseconds. The TTL counts
 	// from the first: a slow answer is no younger for having been slow.
@@ -19,14 +20,15 @@ type entry struct {
 	ttl          time.Duration
 	class        class
 	bytes        int
+	passing      bool // it is not served
 }
 
-// newEntry is nil for a failure that says nothing of the job.
-func newEntry(job *upstream.EncodedJob, err error, began, ended int64) *entry {
-	e := &entry{job: job, began: began, ended: ended}
-	failed := upstream.ErrorOf(err)
+// newEntry is nil for a failure that says nothing of what was asked.
+func newEntry(a answer, began, ended int64) *entry {
+	e := &entry{job: a.job, list: a.list, began: began, ended: ended}
+	failed := upstream.ErrorOf(a.err)
 	switch {
-	case err == nil:
+	case a.err == nil:
 	case failed == nil || failed.Retryable():
 		return nil
 	case failed.Type == upstream.ItemNotFound:
@@ -46,13 +48,25 @@ func (e *entry) err() error {
 // in the map, in bytes.
 const overhead = 384
 
-// weigh is the entry's memory in bytes.
+// weigh is the entry's memory in bytes. A list's jobs may be in entries of their own as
+// well, which share their memory until they are replaced.
 func (e *entry) weigh() int {
-	if e.job == nil {
+	switch {
+	case e.job != nil:
+		return overhead + e.job.Size()
+	case e.list != nil:
+		size := overhead
+		for _, job := range e.list.Jobs {
+			size += listedBytes + job.Size() + len(job.Username)
+		}
+		return size
+	default:
 		return 1024 // an error and its texts
 	}
-	return overhead + e.job.Size()
 }
+
+// listedBytes is what a job of a list has beside the job, in bytes.
+const listedBytes = 128
 
 // refused says whether upstream refused the caller itself, whatever the job.
 func refused(err error) bool {

@@ -45,6 +45,9 @@ func (s *Store) dropIfIdle(slot *slot) {
 		return
 	}
 	delete(s.slots, slot.key)
+	if !slot.key.IsList() {
+		s.dropped = max(s.dropped, slot.ended)
+	}
 	slot.token.slots--
 	if slot.token.slots == 0 {
 		delete(s.tokens, slot.key.Token)
@@ -55,8 +58,11 @@ func (s *Store) dropIfIdle(slot *slot) {
 func (s *Store) put(slot *slot, e *entry) {
 	s.take(slot)
 	e.class, e.ttl = s.classify(e)
+	if e.passing {
+		e.ttl = 0
+	}
 	if e.ttl == 0 {
-		e.job = nil // it is known only for ReadSet.Joinable
+		e.job, e.list = nil, nil // it is known only for ReadSet.Joinable
 	}
 	e.generation, e.bytes = slot.token.generation, e.weigh()
 	slot.entry = e
@@ -67,6 +73,8 @@ func (s *Store) put(slot *slot, e *entry) {
 
 func (s *Store) classify(e *entry) (class, time.Duration) {
 	switch {
+	case e.list != nil:
+		return active, s.opts.ActiveTTL
 	case e.job == nil:
 		return negative, min(negativeTTL, max(s.opts.ActiveTTL, s.opts.SettledTTL))
 	case e.job.Settled(time.Unix(0, e.began)):
@@ -79,7 +87,7 @@ func (s *Store) classify(e *entry) (class, time.Duration) {
 // servable says whether the slot's entry may be served.
 func (s *Store) servable(slot *slot) bool {
 	e := slot.entry
-	return e != nil && (e.job != nil || e.notFound != nil) &&
+	return e != nil && (e.job != nil || e.list != nil || e.notFound != nil) &&
 		e.generation == slot.token.generation && s.opts.Now()-e.began < int64(e.ttl)
 }
 

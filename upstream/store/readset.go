@@ -23,7 +23,7 @@ type ReadSet struct {
 	retryable bool
 }
 
-// read is a job that was asked, and the entry that was read; nil while it is pending.
+// read is a job or a list that was asked for, and the entry that was read; nil while it is pending.
 type read struct {
 	key        upstream.Key
 	entry      *entry
@@ -32,7 +32,7 @@ type read struct {
 
 type readSetKey struct{}
 
-// WithReadSet has every [Store.Job] under the context noted in the set.
+// WithReadSet has every [Store.Job] and [Store.List] under the context noted in the set.
 func WithReadSet(ctx context.Context, reads *ReadSet) context.Context {
 	return context.WithValue(ctx, readSetKey{}, reads)
 }
@@ -45,9 +45,9 @@ func ReadSetFrom(ctx context.Context) *ReadSet {
 
 // begin reads from the store and notes what it gives in one critical section, so that
 // nobody joins the operation in between. n is the read's number, for end.
-func (rs *ReadSet) begin(ctx context.Context, s *Store, r upstream.Request) (e *entry, c *call, joined bool, n int) {
+func (rs *ReadSet) begin(ctx context.Context, s *Store, q question) (e *entry, c *call, joined bool, n int) {
 	if rs == nil {
-		e, c, joined = s.find(ctx, r)
+		e, c, joined = s.find(ctx, q)
 		return e, c, joined, 0
 	}
 	rs.mu.Lock()
@@ -55,8 +55,8 @@ func (rs *ReadSet) begin(ctx context.Context, s *Store, r upstream.Request) (e *
 	if rs.store == nil {
 		rs.store, rs.began = s, s.opts.Now()
 	}
-	e, c, joined = s.find(ctx, r)
-	read := read{key: r.Key, entry: e}
+	e, c, joined = s.find(ctx, q)
+	read := read{key: q.Key, entry: e}
 	if e == nil {
 		read.generation = c.generation
 		rs.pending++

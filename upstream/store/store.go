@@ -1,7 +1,7 @@
-// Package store is a TTL cache of jobs, keyed by token and id, with its calls in flight:
-// callers who want the same job at the same time share one call, and what it gave is
-// served for as long as the job's state allows. [Store.Job] is the way in; a [ReadSet]
-// says whether what an operation read is still what the store would serve.
+// Package store is a TTL cache of jobs and of lists of them, keyed by token and id or query,
+// with its calls in flight: callers who want the same at the same time share one call, and
+// what it gave is served for as long as its state allows. [Store.Job] and [Store.List] are
+// the ways in; a [ReadSet] says whether what an operation read is still what the store would serve.
 package store
 
 import (
@@ -22,7 +22,7 @@ const negativeTTL = time.Second
 type Options struct {
 	// SettledTTL is for jobs that change no more; 0: they are not cached.
 	SettledTTL time.Duration
-	// ActiveTTL is for all other jobs; 0: they are not cached.
+	// ActiveTTL is for all other jobs and for lists; 0: they are not cached.
 	ActiveTTL time.Duration
 	// MaxBytes bounds the memory of what is cached, roughly; 0: 32 MiB.
 	MaxBytes int
@@ -38,6 +38,7 @@ type Options struct {
 // Lock order: a ReadSet's mutex, then the Store's. Nothing is called with the Store's held.
 type Store struct {
 	source  upstream.Source
+	lists   upstream.Lister // the source, where it gives lists
 	opts    Options
 	workers *workers
 
@@ -49,6 +50,11 @@ type Store struct {
 	// forgotten is when the youngest call ended of those whose entries were evicted
 	// while they could still be asked for by [ReadSet.Joinable].
 	forgotten int64
+	// turn is one more with each call that begins or ends: it orders them, which a clock
+	// that stands still for a moment does not.
+	turn int
+	// dropped is the last turn in which a slot was answered that is forgotten by now.
+	dropped int
 }
 
 // slot is all that is known of a key: its entry, and the calls under way for it. It lives
@@ -58,9 +64,13 @@ type slot struct {
 	token *token
 	entry *entry
 	call  *call // who comes now joins it; nil: there is none, or all have left it
-	// Calls are numbered as they begin. A late response never overwrites a newer one:
-	// only a call with a higher number than the last that answered is stored.
-	begun, answered, inFlight int
+	// A call's number is the turn in which it began. A late response never overwrites a
+	// newer one: only a call with a higher number than the last that answered is stored.
+	answered int
+	// ended is the turn in which the last one ended that is stored: a list says something
+	// new of the job only if it began after that.
+	ended    int
+	inFlight int
 
 	prev, next *slot // in the queue of the entry's class
 }
@@ -71,14 +81,27 @@ type call struct {
 	number     int
 	began      int64
 	generation int
+	passing    bool // the answer itself is not worth its room
 }
 
-// outcome is what a call gave: a job or an error, and the entry made of it, stored or
-// overtaken; nil for a failure that says nothing of the job.
+// answer is what the source gave: a job or a list, or an error.
+type answer struct {
+	job  *upstream.EncodedJob
+	list *upstream.List
+	err  error
+}
+
+// outcome is what a call gave, and the entry made of it, stored or overtaken; nil for a
+// failure that says nothing of what was asked.
 type outcome struct {
-	job   *upstream.EncodedJob
-	err   error
+	answer
 	entry *entry
+}
+
+// question is what is asked of a store: a job, or a list, whose key is the request's then.
+type question struct {
+	upstream.Request
+	list *upstream.ListRequest
 }
 
 // New returns an empty store before the source. Close it after use.
@@ -92,7 +115,8 @@ func New(source upstream.Source, opts Options) *Store {
 	if opts.ObserveCoalesced == nil {
 		opts.ObserveCoalesced = func() {}
 	}
-	return &Store{source: source, opts: opts, workers: newWorkers(), forgotten: math.MinInt64,
+	lists, _ := source.(upstream.Lister)
+	return &Store{source: source, lists: lists, opts: opts, workers: newWorkers(), forgotten: math.MinInt64,
 		slots: map[upstream.Key]*slot{}, tokens: map[upstream.TokenKey]*token{}}
 }
 
@@ -110,19 +134,25 @@ func (s *Store) Close() {
 
 // Job gives the cached job, or asks the source and stores what it gives.
 func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
-	reads := ReadSetFrom(ctx)
 	if err := r.Check(); err != nil {
-		reads.fail(err)
+		ReadSetFrom(ctx).fail(err)
 		return nil, err
 	}
-	entry, call, joined, read := reads.begin(ctx, s, r)
+	a := s.read(ctx, question{Request: r})
+	return a.job, a.err
+}
+
+// read gives what is cached, or the answer of a call.
+func (s *Store) read(ctx context.Context, q question) answer {
+	reads := ReadSetFrom(ctx)
+	entry, call, joined, read := reads.begin(ctx, s, q)
 	if joined {
 		s.opts.ObserveCoalesced()
 	}
 	if entry != nil {
-		return entry.job, entry.err()
+		return answer{entry.job, entry.list, entry.err()}
 	}
-	return s.await(ctx, reads, pending{r.Key, call, read})
+	return s.await(ctx, reads, pending{q.Key, call, read})
 }
 
 // Jobs gives each of the jobs as [Store.Job] does, whose ids stand for the request's, and
@@ -138,7 +168,7 @@ func (s *Store) Jobs(ctx context.Context, r upstream.Request, ids []string, each
 			each(n, nil, err)
 			continue
 		}
-		entry, call, joined, read := reads.begin(ctx, s, r)
+		entry, call, joined, read := reads.begin(ctx, s, question{Request: r})
 		if joined {
 			s.opts.ObserveCoalesced()
 		}
@@ -150,8 +180,8 @@ func (s *Store) Jobs(ctx context.Context, r upstream.Request, ids []string, each
 	}
 	for n, wait := range waits {
 		if wait.call != nil {
-			job, err := s.await(ctx, reads, wait)
-			each(n, job, err)
+			a := s.await(ctx, reads, wait)
+			each(n, a.job, a.err)
 		}
 	}
 }
@@ -164,16 +194,16 @@ type pending struct {
 }
 
 // await waits until the call is complete, or the caller leaves it.
-func (s *Store) await(ctx context.Context, reads *ReadSet, p pending) (*upstream.EncodedJob, error) {
+func (s *Store) await(ctx context.Context, reads *ReadSet, p pending) answer {
 	select {
 	case <-p.call.Done():
 	case <-ctx.Done():
 		s.release(p.key, p.call)
-		return nil, context.Cause(ctx)
+		return answer{err: context.Cause(ctx)}
 	}
 	outcome := p.call.Value()
 	reads.end(p.read, outcome)
-	return outcome.job, outcome.err
+	return outcome.answer
 }
 
 // Forget has nothing served any more that was fetched or is being fetched with the token.
@@ -187,46 +217,49 @@ func (s *Store) Forget(key upstream.TokenKey) {
 
 // find gives the entry that is served, or the call to wait for; joined says that it is
 // another's. A call that began before its token was refused is not joined.
-func (s *Store) find(ctx context.Context, r upstream.Request) (e *entry, c *call, joined bool) {
+func (s *Store) find(ctx context.Context, q question) (e *entry, c *call, joined bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slot := s.slots[r.Key]
+	slot := s.slots[q.Key]
 	if slot == nil {
-		slot = s.newSlot(r.Key)
+		slot = s.newSlot(q.Key)
 	}
 	switch {
-	case r.Fresh:
+	case q.Fresh:
 	case s.servable(slot):
 		return slot.entry, nil, false
 	case slot.call != nil && slot.call.generation == slot.token.generation:
 		slot.call.Join()
 		return nil, slot.call, true
 	}
-	return nil, s.start(ctx, slot, r), false
+	return nil, s.start(ctx, slot, q), false
 }
 
 // start begins a call, which those who come later join.
-func (s *Store) start(ctx context.Context, slot *slot, r upstream.Request) *call {
-	slot.begun++
+func (s *Store) start(ctx context.Context, slot *slot, q question) *call {
+	s.turn++
 	slot.inFlight++
-	c := &call{group.NewCall[outcome](ctx), slot.begun, s.opts.Now(), slot.token.generation}
+	passing := q.list != nil && q.list.Only != nil
+	c := &call{group.NewCall[outcome](ctx), s.turn, s.opts.Now(), slot.token.generation, passing}
 	slot.call = c
-	s.workers.run(func() {
-		job, err := s.ask(c.Context(), r)
-		s.complete(slot, c, job, err)
-	})
+	s.workers.run(func() { s.complete(slot, c, s.ask(c.Context(), q)) })
 	return c
 }
 
 // ask is one call of the source. A panic becomes an error here: in a goroutine of its own
 // it would end the process.
-func (s *Store) ask(ctx context.Context, r upstream.Request) (job *upstream.EncodedJob, err error) {
+func (s *Store) ask(ctx context.Context, q question) (a answer) {
 	defer func() {
 		if value := recover(); value != nil {
-			job, err = nil, upstream.PanicError(value)
+			a = answer{err: upstream.PanicError(value)}
 		}
 	}()
-	return s.source.Job(ctx, r)
+	if q.list != nil {
+		a.list, a.err = s.lists.List(ctx, *q.list)
+	} else {
+		a.job, a.err = s.source.Job(ctx, q.Request)
+	}
+	return a
 }
 
 // release is for a caller that does not wait any longer.
@@ -242,21 +275,33 @@ func (s *Store) release(key upstream.Key, c *call) {
 }
 
 // complete stores what a call gave and hands it to all who wait for it.
-func (s *Store) complete(slot *slot, c *call, job *upstream.EncodedJob, err error) {
-	result := outcome{job, err, newEntry(job, err, c.began, s.opts.Now())}
+func (s *Store) complete(slot *slot, c *call, a answer) {
+	result := outcome{a, newEntry(a, c.began, s.opts.Now())}
 	s.mu.Lock()
+	s.turn++
 	if slot.call == c {
 		slot.call = nil
 	}
 	slot.inFlight--
-	if refused(err) {
+	if refused(a.err) {
 		slot.token.generation++
 	}
-	if result.entry != nil && c.number > slot.answered && (c.generation == slot.token.generation || refused(err)) {
-		slot.answered = c.number
-		s.put(slot, result.entry)
+	if result.entry != nil {
+		result.entry.passing = c.passing
+	}
+	if result.entry != nil && c.number > slot.answered && (c.generation == slot.token.generation || refused(a.err)) {
+		s.answer(slot, c, result.entry)
+		if a.list != nil {
+			s.fill(slot, c, a.list)
+		}
 	}
 	s.dropIfIdle(slot)
 	s.mu.Unlock()
 	c.Complete(result)
+}
+
+// answer stores what a call says of the slot.
+func (s *Store) answer(slot *slot, c *call, e *entry) {
+	slot.answered, slot.ended = c.number, s.turn
+	s.put(slot, e)
 }
