@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"jobgraph/graph/admission"
 	"jobgraph/graph/clientaddr"
 	"jobgraph/graph/errcode"
@@ -63,7 +65,7 @@ var errNoBearer = errors.New("there is no bearer token")
 
 // anonymous is a caller that has said nothing yet.
 func (c callers) anonymous(r *http.Request) caller {
-	from := caller{token: c.defaultToken, lent: true, fresh: wantsFresh(r.Header)}
+	from := caller{token: c.defaultToken, lent: true, fresh: wantsFresh(r.Header), traced: r.Header.Get("JobGraph-Trace") == "1"}
 	if c.authenticate != nil {
 		from.token, from.refused = "", errNoBearer
 	}
@@ -84,7 +86,7 @@ func refusal(err error) (status int, code, message string) {
 
 // withRequest reads who asks and its wish for fresh data, and bounds the body. A WebSocket
 // may say who it is later.
-func (c callers) withRequest(next http.Handler, maxBody int64, observe func(name, outcome string, took time.Duration)) http.Handler {
+func (c callers) withRequest(next http.Handler, maxBody int64, observe func(ctx context.Context, name, outcome string, took time.Duration)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -92,9 +94,7 @@ func (c callers) withRequest(next http.Handler, maxBody int64, observe func(name
 		if from.refused != nil && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 			status, code, message := refusal(from.refused)
 			transport.Refuse(w, r, status, code, message)
-			if observe != nil {
-				observe("", code, time.Since(start))
-			}
+			observe(r.Context(), "", code, time.Since(start))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(withCaller(r.Context(), from)))
@@ -120,6 +120,9 @@ func (c callers) withInitToken(ctx context.Context, payload map[string]any) (con
 	if from.refused != nil {
 		_, _, message := refusal(from.refused)
 		return nil, errors.New(message)
+	}
+	if parent, ok := payload["traceparent"].(string); ok {
+		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": parent})
 	}
 	return from.until(withCaller(ctx, from)), nil
 }

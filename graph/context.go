@@ -20,6 +20,8 @@ type caller struct {
 	token string
 	// fresh asks upstream, whatever is cached.
 	fresh bool
+	// traced asks for what was done for the request.
+	traced bool
 	// lent says that the token is the server's own, for all who send none; address tells
 	// those apart where rates are counted.
 	lent    bool
@@ -40,9 +42,10 @@ func callerFrom(ctx context.Context) caller {
 	return c
 }
 
-func tokenAndFresh(ctx context.Context) (token string, fresh bool) {
+// tokenAndOwn says whose responses are cached, and whether a request wants one of its own.
+func tokenAndOwn(ctx context.Context) (token string, own bool) {
 	c := callerFrom(ctx)
-	return c.token, c.fresh
+	return c.token, c.fresh || c.traced
 }
 
 // request asks for jobs as the caller does; its key has no id yet.
@@ -54,6 +57,14 @@ func (c caller) request() upstream.Request {
 
 func withLoader(ctx context.Context, l *loader) context.Context {
 	return context.WithValue(ctx, loaderKey{}, l)
+}
+
+// observationFrom is nil outside an operation that is executed.
+func observationFrom(ctx context.Context) *observation {
+	if l := loaderFrom(ctx); l != nil {
+		return &l.noted
+	}
+	return nil
 }
 
 // loaderFrom is nil outside an operation; a nil loader answers with an error.

@@ -9,6 +9,7 @@
 //
 //  1. serve/web/serve.go: the connection (serve/web/connlimit.go) and its timeouts; then
 //     serve/web/web.go: the access log, the headers, the Host, the deadlines, CORS.
+//     observe.go begins the request's span, and sees each operation end.
 //  2. callers.go, withRequest: who asks (by a JWT: serve/identity/verifier.go), the token, the wish
 //     for fresh data; the body's bound.
 //  3. transport/http.go: the media type, the bytes of the request; the caller's rate

@@ -67,7 +67,7 @@ func served(source upstream.Source, guarded bool) http.Handler {
 		server.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	}
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-		return next(withLoader(ctx, newLoader(source, noLists{}, caller{token: "aa"})))
+		return next(withLoader(ctx, newLoader(source, noLists{}, caller{token: "aa"}, nil)))
 	})
 	return server
 }

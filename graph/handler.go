@@ -6,17 +6,16 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/ast"
+	"go.opentelemetry.io/otel/trace"
 
 	"jobgraph/graph/admission"
 	"jobgraph/graph/admission/persisted"
 	"jobgraph/graph/budget"
-	"jobgraph/graph/errcode"
 	"jobgraph/graph/generated"
 	"jobgraph/graph/responsecache"
 	"jobgraph/graph/transport"
@@ -57,9 +56,17 @@ type Options struct {
 	Rate admission.Rate
 	// Logger hears of failures that clients are not told of; nil: nobody.
 	Logger *slog.Logger
-	// ObserveOperation is told of each answer: name is that of the trusted document, "" where
-	// it is none; outcome is "OK" or the first error's code; nil: nobody is told.
-	ObserveOperation func(name, outcome string, took time.Duration)
+	// ObserveOperation is told of each answer, and of each subscription when it has ended; nil:
+	// nobody is told.
+	ObserveOperation func(ctx context.Context, done Operation)
+	// ObserveInFlight is told of each query that begins (1) and ends (-1), but for those served
+	// by the bytes of their requests; nil: nobody is told.
+	ObserveInFlight func(change int)
+	// Tracer makes spans of requests, operations and batches; nil: there are none.
+	Tracer trace.Tracer
+	// AnswerTrace adds extensions.upstream for requests with the header JobGraph-Trace: 1: what
+	// was done for them.
+	AnswerTrace bool
 	// CacheResponses gives an answer again for as long as each of its jobs would be given
 	// from the source as it was; the source must be a [store.Store].
 	CacheResponses bool
@@ -97,14 +104,14 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	server.Use(extension.Introspection{}) // who may introspect is the guard's to say
 	// The first one sees an answer last: each answer is counted, shared or not, and is
 	// shared as the guard left it.
-	if opts.ObserveOperation != nil {
-		server.AroundResponses(observeOperations(opts.ObserveOperation))
-	}
+	watch := observer{opts.ObserveOperation, opts.ObserveInFlight, opts.Tracer, opts.AnswerTrace}
+	server.AroundResponses(watch.response)
+	server.AroundOperations(watch.operation)
 	bytes := opts.Budget
 	if bytes == nil {
 		bytes = budget.New(0, 0)
 	}
-	sharing := responsecache.Options{Caller: tokenAndFresh, Store: opts.CacheResponses, Budget: bytes, Observe: opts.ObserveShared}
+	sharing := responsecache.Options{Caller: tokenAndOwn, Store: opts.CacheResponses, Budget: bytes, Observe: opts.ObserveShared}
 	if opts.TrustedDocuments != nil {
 		sharing.Generation = opts.TrustedDocuments.Generation
 	}
@@ -131,7 +138,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	// A loader for each operation: a connection may carry many. Operations take
 	// turns for the calls of the job API.
 	server.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-		return next(withLoader(ctx, newLoader(source, lists, callerFrom(ctx))))
+		return next(withLoader(ctx, newLoader(source, lists, callerFrom(ctx), opts.Tracer)))
 	})
 	server.AroundResponses(prefetch)
 	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate,
@@ -143,10 +150,10 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		Responses:  responses,
 		Limit:      from.limit,
 		Overloaded: guard.Overloaded,
-		Observe:    opts.ObserveOperation,
+		Observe:    watch.unexecuted,
 		Panicked:   logPanic(logger),
 	})
-	return from.withRequest(server, cmp.Or(opts.MaxBodyBytes, 256<<10), opts.ObserveOperation)
+	return traced(opts.Tracer, from.withRequest(server, cmp.Or(opts.MaxBodyBytes, 256<<10), watch.unexecuted))
 }
 
 // addLiveTransports adds those over which a subscription can be told: a WebSocket
@@ -178,28 +185,4 @@ func servedSchema() *ast.Schema {
 		delete(served.PossibleTypes, name)
 	}
 	return &served
-}
-
-func observeOperations(observe func(name, outcome string, took time.Duration)) graphql.ResponseMiddleware {
-	return func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-		response := next(ctx)
-		if response == nil || isSubscription(ctx) {
-			return response // no answer, as the caller left, or an event: it took as long as the job did
-		}
-		outcome := "OK"
-		if len(response.Errors) > 0 {
-			outcome = errcode.Internal
-			if code, ok := response.Errors[0].Extensions["code"].(string); ok {
-				outcome = code
-			}
-		}
-		var name string
-		var took time.Duration
-		if graphql.HasOperationContext(ctx) {
-			operation := graphql.GetOperationContext(ctx)
-			name, took = persisted.TrustOf(operation).Name, time.Since(operation.Stats.OperationStart)
-		}
-		observe(name, outcome, took)
-		return response
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/graph-gophers/dataloader/v7"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"jobgraph/graph/budget"
 	"jobgraph/graph/generated"
@@ -20,6 +22,7 @@ type loader struct {
 	external func() *dataloader.Loader[string, upstream.Result]
 	// request asks as the operation does; its key has no id.
 	request func() upstream.Request
+	noted   observation
 }
 
 // batchCapacity is how many ids a batch takes without waiting to be read. The library's
@@ -28,20 +31,35 @@ const batchCapacity = 64
 
 // newLoader loads as the caller asks. A cached response needs no token's key: it is made
 // for the first batch.
-func newLoader(source upstream.Source, lists upstream.Lister, c caller) *loader {
-	request := sync.OnceValue(c.request)
+func newLoader(source upstream.Source, lists upstream.Lister, c caller, tracer trace.Tracer) *loader {
+	l := &loader{}
+	request := sync.OnceValue(func() upstream.Request {
+		r := c.request()
+		r.Tally = &l.noted.tally
+		return r
+	})
 	batch := func(ctx context.Context, ids []string) []*dataloader.Result[upstream.Result] {
-		return loadAll(ctx, source, request(), ids)
+		if tracer != nil {
+			var span trace.Span
+			ctx, span = tracer.Start(ctx, "load jobs", trace.WithAttributes(attribute.Int("jobgraph.jobs", len(ids))))
+			defer span.End()
+		}
+		results := loadAll(ctx, source, request(), ids)
+		for _, result := range results {
+			if failed, ok := result.Data.(*upstream.Error); ok {
+				l.noted.fail(string(failed.Type))
+			}
+		}
+		return results
 	}
 	// The job API has no batch call, so nothing is won by waiting for a fuller
 	// batch: duplicates are merged by the loader's own cache at any wait.
-	return &loader{
-		jobs: dataloader.NewBatchedLoader(batch,
-			dataloader.WithWait[string, upstream.Result](0),
-			dataloader.WithInputCapacity[string, upstream.Result](batchCapacity)),
-		external: sync.OnceValue(func() *dataloader.Loader[string, upstream.Result] { return newExternalLoader(lists, request) }),
-		request:  request,
-	}
+	l.jobs = dataloader.NewBatchedLoader(batch,
+		dataloader.WithWait[string, upstream.Result](0),
+		dataloader.WithInputCapacity[string, upstream.Result](batchCapacity))
+	l.external = sync.OnceValue(func() *dataloader.Loader[string, upstream.Result] { return newExternalLoader(lists, request) })
+	l.request = request
+	return l
 }
 
 var errNoLoader = errors.New("no loader in this context")

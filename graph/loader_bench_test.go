@@ -35,7 +35,7 @@ func BenchmarkLoader(b *testing.B) {
 			var added []time.Duration
 			for b.Loop() {
 				began := time.Now()
-				if _, err := newLoader(source, noLists{}, caller{token: "aa"}).load(b.Context(), ids); err != nil {
+				if _, err := newLoader(source, noLists{}, caller{token: "aa"}, nil).load(b.Context(), ids); err != nil {
 					b.Fatal(err)
 				}
 				took := time.Since(began)

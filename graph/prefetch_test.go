@@ -38,7 +38,7 @@ func TestPrefetch_IDsAreLoadedBeforeFieldsAreResolved(t *testing.T) {
 	source := make(asked, 10)
 	ctx := graphql.WithOperationContext(t.Context(), &graphql.OperationContext{Doc: document, Operation: document.Operations[0],
 		Variables: map[string]any{"a": []any{"a1", "a2"}, "b": "b1", "never": false}})
-	ctx = withLoader(ctx, newLoader(source, noLists{}, caller{token: "aa"}))
+	ctx = withLoader(ctx, newLoader(source, noLists{}, caller{token: "aa"}, nil))
 	var ids []string
 	prefetch(ctx, func(context.Context) *graphql.Response {
 		for range 4 {

@@ -77,7 +77,7 @@ func TestSecrets_NoFaultShowsASecret(t *testing.T) {
 			opts := upstream.Options{Logger: logger, Observer: metrics, Timeout: time.Second, AttemptTimeout: 500 * time.Millisecond}
 			client := newClient(t, server.URL(), opts)
 			answers := everyRoute(t, graph.NewHandler(client, graph.Options{
-				Logger: logger, DefaultToken: canary, ObserveOperation: metrics.OperationDone}))
+				Logger: logger, DefaultToken: canary, ObserveOperation: func(_ context.Context, done graph.Operation) { metrics.OperationDone(done, "") }}))
 			_, err = client.Job(t.Context(), upstream.NewRequest(canary, badID))
 			for ; err != nil; err = unwrapped(err) {
 				answers += err.Error()

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"jobgraph/upstream/policy"
@@ -39,6 +40,8 @@ type Options struct {
 	// Logger hears of upstream's failures, of the circuit breaker, and of what upstream
 	// does against its documentation; nil: nobody.
 	Logger *slog.Logger
+	// Tracer makes a span for each request of the job API, which is told the trace; nil: none.
+	Tracer trace.Tracer
 	// Observer hears of every call; nil: nobody.
 	Observer Observer
 }
@@ -76,6 +79,7 @@ type Client struct {
 	large          *semaphore.Weighted
 	largeLists     *semaphore.Weighted
 	observer       Observer
+	tracing        *tracing
 	unrecognized   *unrecognizedLog
 }
 
@@ -95,9 +99,10 @@ func New(baseURL string, opts Options) (*Client, error) {
 	observer := cmp.Or[Observer](opts.Observer, nobody{})
 	timeout := cmp.Or(opts.Timeout, 10*time.Second)
 	failures := policy.NewFailureLog(opts.Logger)
+	tracing := newTracing(opts.Tracer, base)
 	return &Client{
-		info:           newGetter(base.JoinPath("api/job/info"), concurrency, maxBody, false, opts),
-		list:           newGetter(base.JoinPath("api/job/list"), min(concurrency, maxIdleLists), maxListBody, true, opts),
+		info:           newGetter(base.JoinPath("api/job/info"), concurrency, maxBody, false, tracing, opts),
+		list:           newGetter(base.JoinPath("api/job/list"), min(concurrency, maxIdleLists), maxListBody, true, tracing, opts),
 		login:          newLoginEndpoint(base.JoinPath("api/account/login"), opts),
 		timeout:        timeout,
 		attemptTimeout: min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
@@ -109,9 +114,13 @@ func New(baseURL string, opts Options) (*Client, error) {
 		large:          semaphore.NewWeighted(maxLarge),
 		largeLists:     semaphore.NewWeighted(maxLargeLists),
 		observer:       observer,
+		tracing:        tracing,
 		unrecognized:   newUnrecognizedLog(opts.Logger, observer),
 	}, nil
 }
+
+// RetriesLeft is how many retries the budget has at this moment.
+func (c *Client) RetriesLeft() float64 { return c.budget.Left() }
 
 // isPort says whether an address may have the port; "" is the scheme's own.
 func isPort(port string) bool {
@@ -134,7 +143,7 @@ func (c *Client) Job(ctx context.Context, r Request) (*EncodedJob, error) {
 		return nil, err
 	}
 	var job *EncodedJob
-	err := c.instrumented(ctx, r, func(ctx context.Context, deadline time.Time) (failed *Error) {
+	err := c.instrumented(ctx, r, "GET /api/job/info", func(ctx context.Context, deadline time.Time) (failed *Error) {
 		job, failed = c.getJob(ctx, deadline, r.Token, r.Key.ID)
 		return failed
 	})
@@ -150,7 +159,7 @@ func (c *Client) Job(ctx context.Context, r Request) (*EncodedJob, error) {
 // httpCall is one HTTP request and what becomes of its answer. It may be made twice.
 type httpCall func(ctx context.Context, deadline time.Time) *Error
 
-func (c *Client) instrumented(ctx context.Context, r Request, call httpCall) (err error) {
+func (c *Client) instrumented(ctx context.Context, r Request, name string, call httpCall) (err error) {
 	started := time.Now()
 	c.observer.CallStarted()
 	defer func() {
@@ -159,11 +168,11 @@ func (c *Client) instrumented(ctx context.Context, r Request, call httpCall) (er
 		}
 		c.observer.CallDone(outcome(err), time.Since(started))
 	}()
-	return c.callWithPolicies(ctx, r, call)
+	return c.callWithPolicies(ctx, r, name, call)
 }
 
 // callWithPolicies asks upstream under the policies, in this order:
-func (c *Client) callWithPolicies(ctx context.Context, r Request, call httpCall) error {
+func (c *Client) callWithPolicies(ctx context.Context, r Request, name string, call httpCall) error {
 	key, token, id := r.Key.Token, r.Token, r.Key.ID
 	// A deadline for everything that follows.
 	deadline := time.Now().Add(c.timeout)
@@ -190,11 +199,11 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request, call httpCall)
 	defer c.slots.Release(turn, 1)
 	// One more attempt where it may well help, within the budget. It keeps the turn.
 	c.budget.Deposit()
-	failed := c.attempt(ctx, deadline, r, call)
+	failed := c.attempt(ctx, deadline, r, name, 0, call)
 	if failed != nil && failed.transient && ctx.Err() == nil && c.budget.Withdraw() &&
 		policy.Pause(ctx, deadline, c.attemptTimeout) && c.breaker.Remaining(key) == 0 {
 		c.observer.Retried()
-		failed = c.attempt(ctx, deadline, r, call)
+		failed = c.attempt(ctx, deadline, r, name, 1, call)
 	}
 	switch {
 	case failed == nil:
@@ -221,7 +230,7 @@ func (c *Client) acquireSlot(ctx context.Context, r Request) (*policy.Tenant, er
 
 // attempt is one that the circuit breaker lets through and learns from. A
 // caller's leaving teaches it nothing.
-func (c *Client) attempt(ctx context.Context, deadline time.Time, r Request, call httpCall) *Error {
+func (c *Client) attempt(ctx context.Context, deadline time.Time, r Request, name string, retry int, call httpCall) *Error {
 	permit, wait := c.breaker.Admit(r.Key.Token)
 	if wait > 0 {
 		c.observer.Refused("BREAKER_OPEN")
@@ -232,7 +241,10 @@ func (c *Client) attempt(ctx context.Context, deadline time.Time, r Request, cal
 	if own := time.Now().Add(c.attemptTimeout); own.Before(deadline) {
 		deadline = own
 	}
-	err := call(ctx, deadline)
+	r.Tally.called(retry)
+	spanCtx, end := c.tracing.attempt(ctx, name, retry)
+	err := call(spanCtx, deadline)
+	end(err)
 	if ctx.Err() != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func (c *Client) List(ctx context.Context, r ListRequest) (*List, error) {
 		return nil, err
 	}
 	var list *List
-	err := c.instrumented(ctx, r.Request, func(ctx context.Context, deadline time.Time) (failed *Error) {
+	err := c.instrumented(ctx, r.Request, "GET /api/job/list", func(ctx context.Context, deadline time.Time) (failed *Error) {
 		list, failed = c.getList(ctx, deadline, r)
 		return failed
 	})

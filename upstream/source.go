@@ -25,6 +25,8 @@ type Request struct {
 	Fresh bool
 	// Deadline ends the call where it comes before the client's own; zero: it does not.
 	Deadline time.Time
+	// Tally counts what is done for the request; nil: nothing does.
+	Tally *Tally
 	// Operation is what takes turns with others of the same token; nil: the request is
 	// one of its own.
 	Operation *Operation

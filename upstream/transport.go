@@ -38,13 +38,13 @@ type getStreamer interface {
 // does, or net/http for what http1 leaves out, proxies and HTTP/2.
 //
 // What is read as a stream, the longest of all, is asked for compressed.
-func newGetter(endpoint *url.URL, concurrency, maxBody int, stream bool, opts Options) getStreamer {
+func newGetter(endpoint *url.URL, concurrency, maxBody int, stream bool, traced *tracing, opts Options) getStreamer {
 	agent := userAgent(opts.Version)
-	full := &netHTTP{*endpoint, agent, maxBody, newTransport(concurrency, opts)}
+	full := &netHTTP{*endpoint, agent, maxBody, newTransport(concurrency, opts), traced.header()}
 	if opts.UseProxy || !http1.Serves(endpoint) {
 		return full
 	}
-	lean := http1.New(endpoint, http1.Options{MaxIdle: concurrency, MaxBody: maxBody, RootCAs: opts.RootCAs, UserAgent: agent, Gzip: stream})
+	lean := http1.New(endpoint, http1.Options{MaxIdle: concurrency, MaxBody: maxBody, RootCAs: opts.RootCAs, UserAgent: agent, Gzip: stream, Traceparent: traced.header()})
 	return &fallback{http1: lean, std: full}
 }
 
@@ -86,6 +86,8 @@ type netHTTP struct {
 	userAgent string
 	maxBody   int
 	transport *http.Transport
+	// traceparent is as http1's.
+	traceparent func(context.Context) string
 }
 
 func (n *netHTTP) Get(ctx context.Context, deadline time.Time, query string, large func(context.Context) error) (http1.Response, error) {
@@ -124,6 +126,11 @@ func (n *netHTTP) do(ctx context.Context, query string, read func(*http1.Respons
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", n.userAgent)
+	if n.traceparent != nil {
+		if value := n.traceparent(ctx); value != "" {
+			request.Header.Set("Traceparent", value)
+		}
+	}
 	response, err := n.transport.RoundTrip(request)
 	if err != nil {
 		return http1.Response{}, err

@@ -267,4 +267,18 @@ var mutations = []mutation{
 		"graph/e2e/program", "TestIdentity_ASubscriptionEndsWithItsToken"},
 	{"an unknown caller is refused", "graph/callers.go", "if from.refused != nil && !strings.EqualFold", "if from.refused != nil && strings.EqualFold",
 		"graph/e2e/program", "TestIdentity_ACallersTokenChoosesTheAccount"},
+
+	// What is seen.
+	{"a trace reaches the job API", "upstream/tracing.go", "return carrier.Get(\"traceparent\")", "return \"\"",
+		"graph/e2e/program", "TestTraces_OneTraceFromTheCallerToTheJobAPI"},
+	{"a WebSocket's trace is the caller's", "graph/callers.go", "if parent, ok := payload[\"traceparent\"].(string); ok {", "if parent, ok := payload[\"traceparent\"].(string); ok && false {",
+		"graph/e2e/program", "TestTraces_OverAWebSocketAndGRPC"},
+	{"what waits is sent at the end", "graph/serve/tracing/tracing.go", "_ = provider.Shutdown(ctx)", "_ = ctx",
+		"graph/e2e/program", "TestTraces_OneTraceFromTheCallerToTheJobAPI"},
+	{"names are a bounded number of labels", "graph/serve/admin/metrics.go", "len(m.names) >= maxNames || done", "done",
+		"graph/e2e/program", "TestMetrics_OperationsByABoundedNumberOfNames"},
+	{"a name that may be a token is none", "graph/observe.go", "!mayBeSecret(name)", "name != \"\"",
+		"graph/e2e/program", "TestOperationLog_ALineEach"},
+	{"who asks for figures shares no answer", "graph/context.go", "return c.token, c.fresh || c.traced", "return c.token, c.fresh",
+		"graph/e2e/program", "TestAnswerTrace_FiguresAreWhatTheJobAPICounts"},
 }

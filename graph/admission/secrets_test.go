@@ -21,7 +21,7 @@ import (
 
 const (
 	canary   = "c0ffee5ecdeadbea7b1ab1e5"
-	password = "pa55w0rd-of-a-callback"
+	password = "pa55w0rd-of-a-c4llb4ck"
 )
 
 // leaks are the forms in which the canary must never show: its parts of 8

@@ -85,7 +85,7 @@ func newWorld(t *testing.T, answer api, settings ...setting) *world {
 	require.NoError(t, err)
 	t.Cleanup(w.client.Close)
 	opts := graph.Options{CacheResponses: true,
-		ObserveOperation: func(string, string, time.Duration) { w.answers.Add(1) },
+		ObserveOperation: func(context.Context, graph.Operation) { w.answers.Add(1) },
 		ObserveShared: func(how string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"jobgraph/graph"
 	"jobgraph/graph/admission/persisted"
 	"jobgraph/graph/budget"
@@ -22,6 +24,7 @@ import (
 	"jobgraph/graph/serve/memory"
 	"jobgraph/graph/serve/page"
 	"jobgraph/graph/serve/settings"
+	"jobgraph/graph/serve/tracing"
 	"jobgraph/graph/serve/version"
 	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport"
@@ -37,6 +40,7 @@ type facade struct {
 	*settings.Serve
 	logger  *slog.Logger
 	metrics *admin.Metrics
+	tracer  trace.Tracer // nil: nothing is traced
 
 	listener       net.Listener
 	metricsAddress string // as announced
@@ -71,6 +75,12 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		defer stop()
 		watch.Go(func() { documents.Watch(watching, f.logger) })
 	}
+	tracer, flush, err := tracing.Start(ctx, build.Version, f.logger)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	f.tracer = tracer
 	defer f.close()
 	if err := f.listen(); err != nil {
 		return err
@@ -105,13 +115,19 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
 		MaxJobs:     c.MaxWatchedJobs,
+		ObservePoll: f.metrics.Polled,
 		Logger:      f.logger,
 	})
 	connections := transport.NewConnections(transport.ConnectionOptions{Max: c.MaxConnections, MaxPerClient: c.MaxClientConnections})
 	f.metrics.Watch(poller.Jobs, connections.Open)
 	bytes := budget.New(c.MaxMemoryAnswers, c.MaxResponseBytes)
 	f.metrics.Answers(bytes.InUse)
-	handler, err := f.public(ctx, f.graphQL(jobs, poller, connections, bytes, documents), poller.Wake)
+	f.metrics.Cache(jobs.Stats)
+	f.metrics.RetryBudget(client.RetriesLeft)
+	handler, err := f.public(ctx, f.graphQL(jobs, poller, connections, bytes, documents), func(jobID string) {
+		f.metrics.CalledBack()
+		poller.Wake(jobID)
+	})
 	if err != nil {
 		return err
 	}
@@ -183,6 +199,7 @@ func (f *facade) client(version string) (*upstream.Client, error) {
 		Version:        version,
 		Logger:         f.logger,
 		Observer:       f.metrics,
+		Tracer:         f.tracer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--upstream-url: %w", err)
@@ -192,7 +209,7 @@ func (f *facade) client(version string) (*upstream.Client, error) {
 
 // storeOptions are without a TTL where nothing is to be cached.
 func (f *facade) storeOptions() store.Options {
-	opts := store.Options{ObserveCoalesced: f.metrics.Coalesced}
+	opts := store.Options{ObserveCoalesced: f.metrics.Coalesced, ObserveHit: f.metrics.CacheHit, ObserveMiss: f.metrics.CacheMiss}
 	if f.Cache {
 		opts.SettledTTL, opts.ActiveTTL = f.CacheSettled, f.CacheActive
 	}
@@ -212,7 +229,10 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		TrustedDocuments:  documents,
 		DefaultToken:      f.token,
 		Logger:            f.logger,
-		ObserveOperation:  f.metrics.OperationDone,
+		ObserveOperation:  f.observe,
+		ObserveInFlight:   f.metrics.OperationsInFlight,
+		Tracer:            f.tracer,
+		AnswerTrace:       f.AnswerTrace || f.UpstreamURL == "",
 		CacheResponses:    f.Cache && f.CacheAnswers,
 		ObserveShared:     f.metrics.AnswerShared,
 		Poller:            poller,

@@ -33,7 +33,7 @@ type HTTP struct {
 	Overloaded func(ctx context.Context) bool
 	// Observe is told of each answer that is given without the executor, as [graph.Options] has it;
 	// nil: nobody is told.
-	Observe func(name, outcome string, took time.Duration)
+	Observe func(ctx context.Context, name, outcome string, took time.Duration)
 	// Panicked is told of a panic outside of the resolvers; nil: nobody is told.
 	Panicked func(ctx context.Context, value any)
 }
@@ -141,7 +141,7 @@ func (h HTTP) answered(ctx context.Context, a responder, request []byte, start t
 		if budget.IsOverloaded(response) {
 			outcome = errcode.Overloaded
 		}
-		h.Observe(found.Name, outcome, graphql.Now().Sub(start))
+		h.Observe(ctx, found.Name, outcome, graphql.Now().Sub(start))
 	}
 	return true
 }

@@ -39,6 +39,9 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// UserAgent is the header of that name, written as it is; "jobgraph".
 	UserAgent string
+	// Traceparent gives the header of that name for a call under the context, "" being none;
+	// nil: none ever.
+	Traceparent func(context.Context) string
 	// Gzip asks for bodies that are compressed, where they are worth it. One that is
 	// compressed unasked is read as well.
 	Gzip bool
@@ -61,6 +64,8 @@ type Client struct {
 	rest    []byte      // after the query
 	maxBody int
 	idle    *pool
+
+	traceparent func(context.Context) string
 }
 
 // Serves says whether a Client can ask the endpoint, on this system. It cannot
@@ -84,7 +89,9 @@ func New(endpoint *url.URL, opts Options) *Client {
 		rest: []byte(" HTTP/1.1\r\nHost: " + strings.TrimSuffix(endpoint.Host, ":") +
 			"\r\nAccept: application/json\r\nUser-Agent: " + cmp.Or(opts.UserAgent, "jobgraph") + "\r\n" + gzip + "\r\n"),
 		maxBody: cmp.Or(opts.MaxBody, 1<<20),
-		idle:    newPool(cmp.Or(opts.MaxIdle, 256), cmp.Or(opts.IdleTimeout, 90*time.Second)),
+
+		traceparent: opts.Traceparent,
+		idle:        newPool(cmp.Or(opts.MaxIdle, 256), cmp.Or(opts.IdleTimeout, 90*time.Second)),
 	}
 	if endpoint.Scheme == "https" {
 		c.tls = &tls.Config{
@@ -128,8 +135,12 @@ func (c *Client) do(ctx context.Context, deadline time.Time, query string, body 
 	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
 		deadline = own
 	}
+	var traceparent string
+	if c.traceparent != nil {
+		traceparent = c.traceparent(ctx)
+	}
 	if conn := c.reusable(deadline); conn != nil {
-		response, err := c.exchange(ctx, conn, query, body)
+		response, err := c.exchange(ctx, conn, query, traceparent, body)
 		// The server may have closed an idle connection just now. To ask again
 		// harms nothing: it is a GET.
 		if err == nil || conn.answered {
@@ -140,7 +151,7 @@ func (c *Client) do(ctx context.Context, deadline time.Time, query string, body 
 	if err != nil {
 		return Response{}, callerError(ctx, err)
 	}
-	return c.exchange(ctx, conn, query, body)
+	return c.exchange(ctx, conn, query, traceparent, body)
 }
 
 // reusable is an idle connection on which nothing has happened meanwhile, nil
@@ -160,9 +171,9 @@ func (c *Client) reusable(deadline time.Time) *conn {
 
 // exchange uses the connection for one request and keeps it where nothing speaks
 // against using it again.
-func (c *Client) exchange(ctx context.Context, conn *conn, query string, body bodyReader) (Response, error) {
+func (c *Client) exchange(ctx context.Context, conn *conn, query, traceparent string, body bodyReader) (Response, error) {
 	stop := context.AfterFunc(ctx, conn.interrupt)
-	response, keep, err := conn.roundTrip(c, query, body)
+	response, keep, err := conn.roundTrip(c, query, traceparent, body)
 	// Where the interruption has begun it may still come at any time.
 	if uninterrupted := stop(); keep && uninterrupted && err == nil {
 		c.idle.give(conn)

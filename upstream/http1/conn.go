@@ -74,9 +74,12 @@ var past = time.Unix(1, 0)
 
 // roundTrip writes the request and reads the whole answer; keep says whether
 // another request may follow.
-func (c *conn) roundTrip(client *Client, query string, body bodyReader) (response Response, keep bool, err error) {
+func (c *conn) roundTrip(client *Client, query, traceparent string, body bodyReader) (response Response, keep bool, err error) {
 	c.answered = false
 	c.request = append(append(append(c.request[:0], client.request...), query...), client.rest...)
+	if traceparent != "" {
+		c.request = append(c.request[:len(c.request)-len("\r\n")], "traceparent: "+traceparent+"\r\n\r\n"...)
+	}
 	if _, err := c.Write(c.request); err != nil {
 		return Response{}, false, err
 	}

@@ -34,6 +34,13 @@ func (b *RetryBudget) Deposit() {
 	b.saved = min(b.saved+retryShare, retryReserve)
 }
 
+// Left is how many retries are saved up.
+func (b *RetryBudget) Left() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.saved
+}
+
 // Withdraw takes what one retry costs, if there is enough.
 func (b *RetryBudget) Withdraw() bool {
 	b.mu.Lock()

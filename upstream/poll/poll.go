@@ -20,6 +20,7 @@ func (w *Poller) poll(ctx context.Context, token string, key upstream.Key) (resu
 			result = unknownFailure(key.ID)
 		}
 	}()
+	w.observe()
 	// What is cached would hide a change; what this poll finds is cached for queries.
 	job, err := w.source.Job(ctx, upstream.Request{Token: token, Key: key, Fresh: true, Operation: w.operation})
 	var failed *upstream.Error

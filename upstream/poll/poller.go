@@ -31,6 +31,8 @@ type Options struct {
 	MaxInterval time.Duration
 	// MaxJobs bounds the pairs of token and job that are watched at once; 20,000.
 	MaxJobs int
+	// ObservePoll is called for each job that is polled; nil: it is not.
+	ObservePoll func()
 	// Logger hears of panics in the source; nil: nobody.
 	Logger *slog.Logger
 }
@@ -50,6 +52,7 @@ type Poller struct {
 	bounds    bounds
 	maxJobs   int
 	logger    *slog.Logger
+	observe   func()
 	wakes     *rate.Limiter
 
 	mu   sync.Mutex
@@ -61,8 +64,12 @@ type Poller struct {
 // each watched job has one, which ends with the job's last subscriber.
 func New(source upstream.Source, opts Options) *Poller {
 	interval := cmp.Or(opts.Interval, 2*time.Second)
+	if opts.ObservePoll == nil {
+		opts.ObservePoll = func() {}
+	}
 	return &Poller{
 		source:    source,
+		observe:   opts.ObservePoll,
 		operation: new(upstream.Operation),
 		bounds:    bounds{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
 		maxJobs:   cmp.Or(opts.MaxJobs, 20_000),

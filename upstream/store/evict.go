@@ -102,6 +102,7 @@ func (s *Store) evict() {
 	}
 	for s.bytes > s.opts.MaxBytes {
 		slot := s.soonest()
+		s.evicted++
 		s.forgotten = max(s.forgotten, slot.entry.ended)
 		s.remove(slot)
 	}
@@ -148,9 +149,13 @@ func (s *Store) window() time.Duration {
 }
 
 // queue is a list of slots in the order in which they came.
-type queue struct{ first, last *slot }
+type queue struct {
+	first, last *slot
+	length      int
+}
 
 func (q *queue) push(slot *slot) {
+	q.length++
 	slot.prev, slot.next = q.last, nil
 	if q.last != nil {
 		q.last.next = slot
@@ -161,6 +166,7 @@ func (q *queue) push(slot *slot) {
 }
 
 func (q *queue) remove(slot *slot) {
+	q.length--
 	if slot.prev != nil {
 		slot.prev.next = slot.next
 	} else {

@@ -28,6 +28,9 @@ type Options struct {
 	MaxBytes int
 	// Now is for tests, in nanoseconds; nil: the system's clock.
 	Now func() int64
+	// ObserveHit and ObserveMiss are called for each job that was looked up and is, or is not,
+	// served from the cache; nil: they are not.
+	ObserveHit, ObserveMiss func()
 	// ObserveCoalesced is called for each caller that joined another's call; nil: it is not.
 	ObserveCoalesced func()
 }
@@ -47,6 +50,8 @@ type Store struct {
 	tokens map[upstream.TokenKey]*token
 	queues [classes]queue // of the slots with an entry, the first to expire in front
 	bytes  int
+	// evicted is how many entries have had to go for others.
+	evicted int
 	// forgotten is when the youngest call ended of those whose entries were evicted
 	// while they could still be asked for by [ReadSet.Joinable].
 	forgotten int64
@@ -112,6 +117,12 @@ func New(source upstream.Source, opts Options) *Store {
 	if opts.Now == nil {
 		opts.Now = func() int64 { return time.Now().UnixNano() }
 	}
+	if opts.ObserveHit == nil {
+		opts.ObserveHit = func() {}
+	}
+	if opts.ObserveMiss == nil {
+		opts.ObserveMiss = func() {}
+	}
 	if opts.ObserveCoalesced == nil {
 		opts.ObserveCoalesced = func() {}
 	}
@@ -146,9 +157,7 @@ func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJ
 func (s *Store) read(ctx context.Context, q question) answer {
 	reads := ReadSetFrom(ctx)
 	entry, call, joined, read := reads.begin(ctx, s, q)
-	if joined {
-		s.opts.ObserveCoalesced()
-	}
+	s.count(q, entry, joined)
 	if entry != nil {
 		return answer{entry.job, entry.list, entry.err()}
 	}
@@ -169,9 +178,7 @@ func (s *Store) Jobs(ctx context.Context, r upstream.Request, ids []string, each
 			continue
 		}
 		entry, call, joined, read := reads.begin(ctx, s, question{Request: r})
-		if joined {
-			s.opts.ObserveCoalesced()
-		}
+		s.count(question{Request: r}, entry, joined)
 		if entry != nil {
 			each(n, entry.job, entry.err())
 			continue
@@ -183,6 +190,20 @@ func (s *Store) Jobs(ctx context.Context, r upstream.Request, ids []string, each
 			a := s.await(ctx, reads, wait)
 			each(n, a.job, a.err)
 		}
+	}
+}
+
+func (s *Store) count(q question, served *entry, joined bool) {
+	if q.list == nil {
+		q.Tally.Asked(served != nil, joined)
+	}
+	switch {
+	case served != nil:
+		s.opts.ObserveHit()
+	case joined:
+		s.opts.ObserveCoalesced()
+	case !q.Fresh:
+		s.opts.ObserveMiss()
 	}
 }
 
@@ -204,6 +225,20 @@ func (s *Store) await(ctx context.Context, reads *ReadSet, p pending) answer {
 	outcome := p.call.Value()
 	reads.end(p.read, outcome)
 	return outcome.answer
+}
+
+// Stats are what the store holds, and has evicted for lack of room so far.
+type Stats struct{ Bytes, Entries, Evicted int }
+
+// Stats counts.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries := 0
+	for c := range s.queues {
+		entries += s.queues[c].length
+	}
+	return Stats{s.bytes, entries, s.evicted}
 }
 
 // Forget has nothing served any more that was fetched or is being fetched with the token.

@@ -188,10 +188,10 @@ func TestPersisted_MetricsHaveTheDocumentsName(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		`jobgraph_operation_seconds_count{operation="Named",outcome="OK"} 3`,
-		`jobgraph_operation_seconds_count{operation="Text",outcome="OK"} 3`,
-		`jobgraph_operation_seconds_count{operation="",outcome="OK"} 3`,
-		`jobgraph_operation_seconds_count{operation="",outcome="PERSISTED_QUERY_NOT_FOUND"} 1`,
+		`jobgraph_operation_seconds_count{kind="query",operation="Named",outcome="OK"} 3`,
+		`jobgraph_operation_seconds_count{kind="query",operation="Text",outcome="OK"} 3`,
+		`jobgraph_operation_seconds_count{kind="query",operation="",outcome="OK"} 3`,
+		`jobgraph_operation_seconds_count{kind="",operation="",outcome="PERSISTED_QUERY_NOT_FOUND"} 1`,
 	} {
 		assert.Contains(t, metrics, line)
 	}

@@ -69,7 +69,7 @@ func TestProgram_TheEmbeddedSandbox(t *testing.T) {
 	}
 	counted := metrics(t, p)
 	for _, line := range []string{
-		`jobgraph_operation_seconds_count{outcome="OK"} 1`,
+		`jobgraph_operation_seconds_count{kind="query",operation="",outcome="OK"} 1`,
 		`jobgraph_upstream_call_seconds_count{outcome="OK"} 1`,
 		`jobgraph_upstream_call_seconds_count{outcome="ITEM_NOT_FOUND"} 1`,
 		`jobgraph_upstream_calls_in_flight 0`, `go_goroutines`,

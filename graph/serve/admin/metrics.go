@@ -2,11 +2,15 @@ package admin
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"jobgraph/graph"
+	"jobgraph/upstream/store"
 )
 
 // Metrics are the program's Prometheus metrics. No label holds anything that a
@@ -25,26 +29,44 @@ type Metrics struct {
 	malformedJobs     prometheus.Counter
 	unrecognizedEnums *prometheus.CounterVec
 	logins            *prometheus.CounterVec
+	subscriptions     *prometheus.CounterVec
+	events            prometheus.Counter
+	inFlight          prometheus.Gauge
+	cacheHits         prometheus.Counter
+	cacheMisses       prometheus.Counter
+	polls             prometheus.Counter
+	callbacks         prometheus.Counter
+
+	mu    sync.Mutex
+	names map[string]bool // the operations' own names that are labels
+}
+
+// maxNames bounds the names of operations that clients chose themselves; others are other.
+const maxNames = 200
+
+// histogram has native buckets for a Prometheus that scrapes them, and classic ones.
+func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.DefBuckets,
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour}, labels)
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }
 
 // NewMetrics returns metrics in a registry of their own, the Go runtime's among them.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "jobgraph_operation_seconds",
-			Help:    "GraphQL answers by outcome: OK, or extensions.code of the first error; and, with --trusted-documents, by the document's operation.",
-			Buckets: prometheus.DefBuckets,
-		}, []string{"outcome", "operation"}),
+		operations: histogram("jobgraph_operation_seconds",
+			"GraphQL answers by outcome: OK, or extensions.code of the first error; by kind; and by operation: the trusted document's name, or one of the first 200 that clients chose, others being other.",
+			"kind", "operation", "outcome"),
 		answersShared: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_answers_shared_total",
 			Help: "GraphQL answers given without an execution: in_flight (an equal operation was under way) or kept (a cached answer, each job of which is still cached).",
 		}, []string{"how"}),
-		upstreamCalls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "jobgraph_upstream_call_seconds",
-			Help:    "Calls of the job API by outcome: OK, CANCELLED, or an ErrorType of the schema.",
-			Buckets: prometheus.DefBuckets,
-		}, []string{"outcome"}),
+		upstreamCalls: histogram("jobgraph_upstream_call_seconds",
+			"Calls of the job API by outcome: OK, CANCELLED, or an ErrorType of the schema.", "outcome"),
 		upstreamInFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "jobgraph_upstream_calls_in_flight",
 			Help: "Calls of the job API that wait or are under way.",
@@ -81,9 +103,24 @@ func NewMetrics() *Metrics {
 			Name: "jobgraph_upstream_logins_total",
 			Help: "Logins at the job API with the server's or a tenant's credentials, by outcome: OK, or an ErrorType of the schema.",
 		}, []string{"outcome"}),
+		subscriptions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jobgraph_subscriptions_total",
+			Help: "Subscriptions that have ended, by operation and outcome as in jobgraph_operation_seconds.",
+		}, []string{"operation", "outcome"}),
+		events: counter("jobgraph_subscription_events_total", "Events of subscriptions that have ended."),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "jobgraph_operations_in_flight",
+			Help: "Queries that wait or are executed, of which --max-inflight are executed at a time.",
+		}),
+		cacheHits:   counter("jobgraph_cache_hits_total", "Jobs that were served from the cache, answers that were cached as a whole aside."),
+		cacheMisses: counter("jobgraph_cache_misses_total", "Jobs that were looked up in the cache and asked of the job API."),
+		polls:       counter("jobgraph_polls_total", "Polls of jobs that subscriptions wait for."),
+		callbacks:   counter("jobgraph_callbacks_total", "Callbacks of the job API that came to the signed address."),
+		names:       map[string]bool{},
 	}
 	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
 		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums, m.logins,
+		m.subscriptions, m.events, m.inFlight, m.cacheHits, m.cacheMisses, m.polls, m.callbacks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -121,13 +158,74 @@ func (m *Metrics) Answers(bytes func() int64) {
 }
 
 func (m *Metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// OperationDone counts one GraphQL answer. The name is one of the operator's, "" for an
-// operation that has none of them.
-func (m *Metrics) OperationDone(name, outcome string, took time.Duration) {
-	m.operations.WithLabelValues(outcome, name).Observe(took.Seconds())
+// OperationDone counts an operation; traceID is the exemplar's, "" where it is not traced.
+func (m *Metrics) OperationDone(done graph.Operation, traceID string) {
+	name := m.label(done)
+	if done.Kind == "subscription" {
+		m.subscriptions.WithLabelValues(name, done.Outcome).Inc()
+		m.events.Add(float64(done.Events))
+		return
+	}
+	seconds := m.operations.WithLabelValues(done.Kind, name, done.Outcome)
+	if exemplar, ok := seconds.(prometheus.ExemplarObserver); ok && traceID != "" {
+		exemplar.ObserveWithExemplar(done.Took.Seconds(), prometheus.Labels{"trace_id": traceID})
+		return
+	}
+	seconds.Observe(done.Took.Seconds())
+}
+
+// label is the operation's name as far as there is room for it. What was not executed does
+// not take any.
+func (m *Metrics) label(done graph.Operation) string {
+	if done.Name == "" || done.Trusted {
+		return done.Name
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.names[done.Name] {
+		if len(m.names) >= maxNames || done.Outcome != "OK" {
+			return "other"
+		}
+		m.names[done.Name] = true
+	}
+	return done.Name
+}
+
+// OperationsInFlight counts those that are under way.
+func (m *Metrics) OperationsInFlight(change int) { m.inFlight.Add(float64(change)) }
+
+// CacheHit counts a job that was served from the cache.
+func (m *Metrics) CacheHit() { m.cacheHits.Inc() }
+
+// CacheMiss counts a job that was not.
+func (m *Metrics) CacheMiss() { m.cacheMisses.Inc() }
+
+// Polled counts a poll of a job.
+func (m *Metrics) Polled() { m.polls.Inc() }
+
+// CalledBack counts a callback of the job API.
+func (m *Metrics) CalledBack() { m.callbacks.Inc() }
+
+// Cache shows what the store of jobs holds.
+func (m *Metrics) Cache(stats func() store.Stats) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "jobgraph_cache_bytes", Help: "Memory of the jobs that are cached, roughly."},
+			func() float64 { return float64(stats().Bytes) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "jobgraph_cache_entries", Help: "Jobs that are cached, those that have just expired among them."},
+			func() float64 { return float64(stats().Entries) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "jobgraph_cache_evictions_total", Help: "Jobs that had to go before they had expired, for lack of room."},
+			func() float64 { return float64(stats().Evicted) }))
+}
+
+// RetryBudget shows how many retries are saved up.
+func (m *Metrics) RetryBudget(left func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "jobgraph_upstream_retry_budget",
+		Help: "Second attempts of calls of the job API that may be made at once, 10 at most.",
+	}, left))
 }
 
 // AnswerShared counts one GraphQL answer that was given without an execution.

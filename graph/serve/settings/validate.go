@@ -46,6 +46,8 @@ func (c *Serve) Validate() error {
 		return errors.New("--cache-settled and --cache-active must be more than 0; --cache=false keeps nothing")
 	case c.ShutdownDelay < 0:
 		return errors.New("--shutdown-delay must not be less than 0")
+	case c.LogSlow < 0:
+		return errors.New("--log-slow must not be less than 0, such as 1s")
 	case c.MaxBodyBytes <= 0:
 		return errors.New("--max-body-bytes must be at least 1")
 	case c.MaxInflight <= 0:

@@ -1,0 +1,99 @@
+// Package tracing sends spans to an OpenTelemetry collector, as the standard environment
+// variables say. Without them there is no tracer at all.
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const (
+	// flushTimeout bounds the wait for a collector at the end of the program.
+	flushTimeout = 3 * time.Second
+	// exportTimeout bounds one request of the collector, and maxQueue the spans that wait:
+	// more are lost.
+	exportTimeout = 10 * time.Second
+	maxQueue      = 2048
+	// logEvery is the time between two lines of a collector that does not take spans.
+	logEvery = time.Minute
+)
+
+// Enabled says whether the environment names a collector for spans.
+func Enabled() bool {
+	return (os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "") &&
+		!strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") && os.Getenv("OTEL_TRACES_EXPORTER") != "none"
+}
+
+// Start returns a tracer, nil where none is [Enabled], and what sends the spans that wait
+// and ends it. No collector is waited for: what cannot be sent is lost.
+func Start(ctx context.Context, version string, logger *slog.Logger) (trace.Tracer, func(), error) {
+	if !Enabled() {
+		return nil, func() {}, nil
+	}
+	exporter, err := newExporter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	attributes := []attribute.KeyValue{attribute.String("service.version", version)}
+	if !strings.Contains(os.Getenv("OTEL_RESOURCE_ATTRIBUTES"), "service.name=") {
+		attributes = append(attributes, attribute.String("service.name", "jobgraph"))
+	}
+	// The environment comes last: it overrides.
+	own, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(attributes...), resource.WithFromEnv())
+	if err != nil {
+		return nil, nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	}
+	otel.SetErrorHandler(&errorLog{logger: logger})
+	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(own), sdktrace.WithBatcher(exporter,
+		sdktrace.WithExportTimeout(exportTimeout), sdktrace.WithMaxQueueSize(maxQueue)))
+	return provider.Tracer("jobgraph", trace.WithInstrumentationVersion(version)), func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		_ = provider.Shutdown(ctx) // the collector is told of by the error handler
+	}, nil
+}
+
+func newExporter(ctx context.Context) (*otlptrace.Exporter, error) {
+	protocol := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+	if protocol == "" {
+		protocol = os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")
+	}
+	switch protocol {
+	case "", "http/protobuf":
+		return otlptracehttp.New(ctx)
+	case "grpc":
+		return otlptracegrpc.New(ctx)
+	default:
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: it must be http/protobuf or grpc", protocol)
+	}
+}
+
+// errorLog says that spans are lost, seldom. The error itself may hold the collector's
+// address, and with it a secret.
+type errorLog struct {
+	logger *slog.Logger
+	last   atomic.Int64
+}
+
+func (l *errorLog) Handle(error) {
+	now := time.Now().UnixNano()
+	last := l.last.Load()
+	if now-last < int64(logEvery) || !l.last.CompareAndSwap(last, now) {
+		return
+	}
+	l.logger.Warn("the OpenTelemetry collector does not take spans, and they are lost: check OTEL_EXPORTER_OTLP_ENDPOINT")
+}
