@@ -58,7 +58,9 @@
 // publishes a state that is new (../upstream/poll/watchedjob.go).
 // ../upstream/poll/subscriber.go holds the latest state for each subscriber until its
 // reader takes it. Each event is an answer of its own (stage 9): the projection writes it,
-// and the transport sends it before it asks for the next one.
+// and the transport sends it before it asks for the next one: into a stream
+// (transport/sse.go, transport/multipart.go), a WebSocket, or by a call of the router that asked
+// (transport/callbacks.go).
 //
 // # A reference
 //

@@ -77,6 +77,8 @@ type Options struct {
 	Poller *poll.Poller
 	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
 	Connections *transport.Connections
+	// Callbacks are the subscriptions of routers that are called back; nil: none is.
+	Callbacks *transport.Callbacks
 	// MaxOperations bounds the operations under way on one WebSocket; 20.
 	MaxOperations int
 	// AllowOrigin says whether the page that a request comes from may open WebSockets
@@ -147,6 +149,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	addLiveTransports(server, opts, from)
 	server.AddTransport(transport.HTTP{
 		DisableGET: opts.DisableGET,
+		Callbacks:  opts.Callbacks,
 		Responses:  responses,
 		Limit:      from.limit,
 		Overloaded: guard.Overloaded,
@@ -156,8 +159,8 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	return traced(opts.Tracer, from.withRequest(server, cmp.Or(opts.MaxBodyBytes, 256<<10), watch.unexecuted))
 }
 
-// addLiveTransports adds those over which a subscription can be told: a WebSocket
-// and server-sent events. Queries work over both as well.
+// addLiveTransports adds those over which a subscription can be told: a WebSocket,
+// server-sent events and multipart. Queries work over both as well.
 func addLiveTransports(server *handler.Server, opts Options, from callers) {
 	connections := cmp.Or(opts.Connections, transport.NewConnections(transport.ConnectionOptions{}))
 	server.AddTransport(transport.WebSocket{
@@ -167,7 +170,9 @@ func addLiveTransports(server *handler.Server, opts Options, from callers) {
 		Init:          from.withInitToken,
 		Limit:         from.limit,
 	})
-	server.AddTransport(transport.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin, Limit: from.limit})
+	stream := transport.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin, Limit: from.limit}
+	server.AddTransport(stream)
+	server.AddTransport(transport.Multipart(stream))
 }
 
 // servedSchema is the schema without what is none of its: @defer, which gqlgen's

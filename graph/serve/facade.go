@@ -49,7 +49,8 @@ type facade struct {
 	// upstreamURL and token are the settings', or those of the embedded sandbox. The token
 	// of an account is its handle.
 	upstreamURL, token string
-	identities         *identity.Callers // nil: callers send tokens of the job API
+	callbacks          *transport.Callbacks // nil: no router is called back
+	identities         *identity.Callers    // nil: callers send tokens of the job API
 }
 
 // serveFacade wires the facade and serves it: the addresses, the upstream client, the
@@ -124,6 +125,10 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	f.metrics.Answers(bytes.InUse)
 	f.metrics.Cache(jobs.Stats)
 	f.metrics.RetryBudget(client.RetriesLeft)
+	if len(c.SubscriptionCallback) > 0 {
+		f.callbacks = transport.NewCallbacks(transport.CallbackOptions{Origins: c.SubscriptionCallback, Connections: connections, Logger: f.logger})
+		defer f.callbacks.Close()
+	}
 	handler, err := f.public(ctx, f.graphQL(jobs, poller, connections, bytes, documents), func(jobID string) {
 		f.metrics.CalledBack()
 		poller.Wake(jobID)
@@ -236,6 +241,7 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		CacheResponses:    f.Cache && f.CacheAnswers,
 		ObserveShared:     f.metrics.AnswerShared,
 		Poller:            poller,
+		Callbacks:         f.callbacks,
 		Connections:       connections,
 		MaxOperations:     f.MaxOperations,
 		AllowOrigin:       f.CORSOrigin.Allow,

@@ -24,6 +24,8 @@ import (
 type HTTP struct {
 	// DisableGET answers GET with 405.
 	DisableGET bool
+	// Callbacks take the subscriptions of routers that are to be called back; nil: none are.
+	Callbacks *Callbacks
 	// Responses are looked up before a request is decoded; nil: there are none.
 	Responses Responses
 	// Limit counts an operation of the caller: 0, or how long none may begin; nil: any may.
@@ -160,6 +162,8 @@ func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *
 		a.refuse(*wrongMethod("POST"))
 	case len(failures) > 0:
 		a.fail(operation, failures)
+	case operation.Operation.Operation == ast.Subscription && h.Callbacks != nil && wantsCallbacks(a.r):
+		h.Callbacks.accept(a, params)
 	case operation.Operation.Operation == ast.Subscription:
 		a.refuse(needsStream)
 	default:

@@ -64,6 +64,26 @@ func (t SSE) Supports(r *http.Request) bool {
 // Do runs one operation. What is wrong with the operation is told through the stream,
 // because an EventSource shows a page nothing of any other answer.
 func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	t.serve(w, r, exec, eventFraming)
+}
+
+// framing is how a stream writes what it has.
+type framing struct {
+	contentType, opening string
+	before, after        string // around a response
+	keepAlive, complete  string
+}
+
+var eventFraming = framing{
+	contentType: "text/event-stream; charset=utf-8",
+	opening:     ":\n\n",
+	before:      "event: next\ndata: ",
+	after:       "\n\n",
+	keepAlive:   ": keep-alive\n\n",
+	complete:    "event: complete\ndata: \n\n", // without data an EventSource drops the event
+}
+
+func (t SSE) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, framing framing) {
 	if !fromAllowedOrigin(w, r, t.AllowOrigin) {
 		return
 	}
@@ -88,7 +108,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	defer slot.release()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s := &stream{w: w, conn: http.NewResponseController(w), cancel: cancel, turn: make(chan struct{}, 1),
+	s := &stream{w: w, framing: framing, conn: http.NewResponseController(w), cancel: cancel, turn: make(chan struct{}, 1),
 		connections: t.Connections, timeout: cmp.Or(t.WriteTimeout, defaultWriteTimeout)}
 	s.start()
 	defer context.AfterFunc(t.Connections.shutdown, s.shortenDeadline)()
@@ -99,8 +119,9 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	s.run(ctx, exec, params)
 }
 
-// stream is one event stream under way.
+// stream is one event stream, or one multipart answer, under way.
 type stream struct {
+	framing     framing
 	conn        *http.ResponseController
 	cancel      context.CancelFunc
 	connections *Connections
@@ -114,11 +135,11 @@ type stream struct {
 // end soon: send sets a new one each time. That for reading ends with the request.
 func (s *stream) start() {
 	h := s.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", s.framing.contentType)
 	h.Set("Cache-Control", "no-cache, no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	s.w.WriteHeader(http.StatusOK)
-	s.send([]byte(":\n\n"))
+	s.send([]byte(s.framing.opening))
 }
 
 func (s *stream) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) {
@@ -132,19 +153,19 @@ func (s *stream) run(ctx context.Context, exec graphql.GraphExecutor, params *gr
 		}
 	}
 	if ctx.Err() == nil {
-		s.send([]byte("event: complete\ndata: \n\n")) // without data an EventSource drops the event
+		s.send([]byte(s.framing.complete))
 	}
 }
 
 // refuse sends a response that has no data at all, because nothing was executed.
 func (s *stream) refuse(errs gqlerror.List) {
-	event := appendMember([]byte("event: next\ndata: {"), "errors", errs)
-	s.send(append(event, "}\n\n"...))
+	event := appendMember([]byte(s.framing.before+"{"), "errors", errs)
+	s.send(append(event, "}"+s.framing.after...))
 }
 
 func (s *stream) next(response *graphql.Response) {
 	parts := encodeEvent(response)
-	s.send([]byte("event: next\ndata: "), parts[0], parts[1], parts[2], []byte("\n\n"))
+	s.send([]byte(s.framing.before), parts[0], parts[1], parts[2], []byte(s.framing.after))
 }
 
 // send ends the operation where the reader is gone or has stopped reading.
@@ -192,7 +213,7 @@ func (s *stream) keepAlive(ctx context.Context, every time.Duration) {
 		case <-ticker.C:
 			select {
 			case s.turn <- struct{}{}:
-				s.write([][]byte{[]byte(": keep-alive\n\n")})
+				s.write([][]byte{[]byte(s.framing.keepAlive)})
 			default: // the stream is not quiet
 			}
 		case <-ctx.Done():

@@ -128,6 +128,69 @@ func TestFederation(t *testing.T) {
 	})
 }
 
+// Through Hive's gateway a subscription has the caller's token and sees its job change, by each
+// protocol; when the gateway is gone, nothing is left of it.
+func TestFederation_SubscriptionsThroughHive(t *testing.T) {
+	needsNode(t)
+	for _, protocol := range []string{"callback", "websocket"} {
+		t.Run(protocol, func(t *testing.T) {
+			port := freePort(t)
+			gateway := "http://127.0.0.1:" + port
+			t.Setenv("PUBLIC_URL", gateway)
+			t.Setenv("HEARTBEAT_MS", "1000")
+			c := &composed{upstream: newCounted(t), dir: t.TempDir()}
+			p := program.Start(t, "--upstream-url", c.upstream.URL, "--poll-interval", "100ms", "--poll-max", "100ms",
+				"--subscription-callback-origin", gateway)
+			supergraph := filepath.Join(c.dir, "supergraph.graphql")
+			require.NoError(t, os.WriteFile(supergraph, []byte(run(t, "node", "federation/compose.js", "jobs="+p.URL+"/graphql")), 0o600))
+			_, stop := startUntil(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", supergraph,
+				"--config-path", "federation/gateway-"+protocol+".config.js", "--host", "127.0.0.1", "--port", port)
+			c.followJob(t, gateway+"/graphql")
+			live := func() string {
+				return metric(t, p, "jobgraph_live_connections") + metric(t, p, "jobgraph_watched_jobs")
+			}
+			require.Eventually(t, func() bool { return live() == "00" }, nodeTimeout, 50*time.Millisecond, "the page is closed")
+
+			request := post(t, gateway+"/graphql", hiveCanary, followQuery)
+			request.Header.Set("Accept", "text/event-stream")
+			response := gqltest.Open(t, request)
+			events := bufio.NewScanner(response.Body)
+			for events.Scan() && !strings.HasPrefix(events.Text(), "data: {") {
+			}
+			assert.Equal(t, "11", live())
+			stop()
+			require.Eventually(t, func() bool { return live() == "00" }, nodeTimeout, 50*time.Millisecond, "the gateway is gone")
+		})
+	}
+}
+
+// metric is the value of a metric without labels.
+func metric(t *testing.T, p *program.Program, name string) string {
+	t.Helper()
+	for line := range strings.Lines(gqltest.Get(t, p.AdminURL+"/metrics").Body) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// Apollo Client 4 follows a job without a gateway, by multipart.
+func TestFederation_ApolloClientByMultipart(t *testing.T) {
+	needsNode(t)
+	c := newCounted(t)
+	p := program.Start(t, "--upstream-url", c.URL, "--poll-interval", "100ms", "--poll-max", "100ms")
+	assert.Equal(t, "ITEM_NOT_FOUND\ncomplete\n", run(t, "node", "federation/multipart.js", p.URL+"/graphql", hiveCanary, missingJob))
+	first := start(t, `^(AUTHORIZING)$`, "node", "federation/multipart.js", p.URL+"/graphql", hiveCanary, movingJob)
+	assert.Equal(t, "AUTHORIZING", first)
+	c.passed.Add(int64(5 * time.Second))
+	next := start(t, `^(PENDING)$`, "node", "federation/multipart.js", p.URL+"/graphql", hiveCanary, movingJob)
+	assert.Equal(t, "PENDING", next)
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	assert.Len(t, c.tokens, 1)
+}
+
 type projectsAnswer struct {
 	Data struct {
 		Projects []struct {
@@ -182,11 +245,16 @@ func jobsOf(project any) []string {
 	return own
 }
 
+const (
+	movingJob   = "30000000000000000000000000000001"
+	followQuery = `{"query": "subscription { jobUpdated(ids: [\"` + movingJob + `\"]) { ... on Job { status } } }"}`
+)
+
 // followJob subscribes through the gateway, and sees a job's state and its next one.
 func (c *composed) followJob(t *testing.T, gateway string) {
 	t.Helper()
 	c.upstream.reset()
-	request := post(t, gateway, hiveCanary, `{"query": "subscription { jobUpdated(ids: [\"30000000000000000000000000000001\"]) { ... on Job { status } } }"}`)
+	request := post(t, gateway, hiveCanary, followQuery)
 	request.Header.Set("Accept", "text/event-stream")
 	response := gqltest.Open(t, request)
 	defer response.Body.Close()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,12 +51,19 @@ func runIn(t *testing.T, dir, name string, args ...string) string {
 // finds in its output.
 func start(t *testing.T, ready, name string, args ...string) string {
 	t.Helper()
+	found, _ := startUntil(t, ready, name, args...)
+	return found
+}
+
+// startUntil is start for what may end earlier, by stop.
+func startUntil(t *testing.T, ready, name string, args ...string) (output string, stop func()) {
+	t.Helper()
 	command := exec.Command(name, args...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it may start others
-	reader, output, err := os.Pipe()
+	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
-	defer output.Close()
-	command.Stdout, command.Stderr = output, output
+	defer writer.Close()
+	command.Stdout, command.Stderr = writer, writer
 	require.NoError(t, command.Start())
 	found := make(chan string, 1)
 	var said []string // what it said until it was ready, read when found is closed
@@ -73,19 +81,20 @@ func start(t *testing.T, ready, name string, args ...string) string {
 		close(found)
 		_, _ = io.Copy(io.Discard, reader) // it must never wait for its reader
 	}()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 		_ = command.Wait()
 		<-done
 		_ = reader.Close()
 	})
+	t.Cleanup(stop)
 	select {
 	case url := <-found:
 		require.NotEmpty(t, url, "%s %v ended: %q", name, args, said)
-		return url
+		return url, stop
 	case <-time.After(nodeTimeout):
 		require.FailNow(t, "not ready in time", "%s %v", name, args)
-		return ""
+		return "", stop
 	}
 }
 

@@ -145,7 +145,7 @@ func (m *Metrics) Watch(jobs, connections func() int) {
 		}, func() float64 { return float64(jobs()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "jobgraph_live_connections",
-			Help: "WebSockets and event streams that are open.",
+			Help: "WebSockets and event streams that are open, and subscriptions of routers that are called back.",
 		}, func() float64 { return float64(connections()) }))
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"jobgraph/graph/admission"
 	"jobgraph/graph/serve/web"
+	"jobgraph/graph/transport/callback"
 )
 
 // Serve are the settings of the facade. A bool or a limit says in its help line
@@ -51,6 +52,7 @@ type Serve struct {
 	Playground           bool             `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
 	GET                  bool             `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
 	AllowedHost          web.Hosts        `env:"JOBGRAPH_ALLOWED_HOST" placeholder:"HOST" help:"Names by which the public address may be called, such as captions.example.com, with commas between, beside localhost and IP addresses; WARNING: * lets pages of the web in that point their own name here (DNS rebinding). None: no name where the server lends its own token (--upstream-token or the sandbox's) or listens on loopback only, otherwise any."`
+	SubscriptionCallback callback.Origins `name:"subscription-callback-origin" env:"JOBGRAPH_SUBSCRIPTION_CALLBACK_ORIGIN" placeholder:"ORIGIN" help:"Origins of routers that are called back with what is new of a subscription (Apollo's callback/1.0), such as https://router.example.com, with commas between; a private address is called only where it, or a name such as router.internal, is named. None: no router is."`
 	CORSOrigin           web.Origins      `name:"cors-origin" env:"JOBGRAPH_CORS_ORIGIN" placeholder:"ORIGIN" help:"Origins whose pages may call the API, such as https://app.example.com, with commas between; WARNING: * is any page of the web; none: no other origin."`
 	TrustedDocuments     string           `env:"JOBGRAPH_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"Run only the documents of this JSON manifest (Apollo's, Relay's or graphql-codegen's), or of a folder of them, which are read again when they change; none: any document."`
 	LogSlow              time.Duration    `env:"JOBGRAPH_LOG_SLOW" default:"1s" placeholder:"DURATION" help:"Operations that take so long have their line in the log at level info, as those that fail have, and not at debug; 0: none has for that (default ${default})."`

@@ -1,0 +1,111 @@
+package graph_test
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/gqltest"
+	"jobgraph/upstream"
+)
+
+// parts reads a multipart answer, heartbeats aside.
+type parts struct {
+	t      *testing.T
+	reader *multipart.Reader
+}
+
+func (s *liveServer) multipart(t *testing.T, token, query string, ids ...string) *parts {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"ids": ids}})
+	require.NoError(t, err)
+	request := gqltest.Request(t, http.MethodPost, s.URL+"/graphql", string(body), "Content-Type", "application/json",
+		"Accept", `multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json`)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response := gqltest.Open(t, request)
+	mediaType, parameters, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	require.NoError(t, err)
+	require.Equal(t, "multipart/mixed", mediaType)
+	require.Equal(t, "1.0", parameters["subscriptionspec"])
+	assert.Contains(t, response.Header.Get("Cache-Control"), "no-store")
+	return &parts{t, multipart.NewReader(response.Body, parameters["boundary"])}
+}
+
+// next is the next part's text, "" after the last one.
+func (p *parts) next() string {
+	p.t.Helper()
+	for {
+		part, err := p.reader.NextPart()
+		if err == io.EOF {
+			return ""
+		}
+		require.NoError(p.t, err)
+		assert.Equal(p.t, "application/json", part.Header.Get("Content-Type"))
+		text, err := io.ReadAll(part)
+		require.NoError(p.t, err)
+		if string(text) != "{}" {
+			return string(text)
+		}
+	}
+}
+
+func TestMultipart_EachChangeIsAPart(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	answer := s.multipart(t, "", subscribing, liveJob)
+	assert.Equal(t, `{"payload":{"data":{"jobUpdated":{"id":"0001","status":"PENDING"}}}}`, answer.next())
+	time.Sleep(200 * time.Millisecond) // past the HTTP server's own deadlines
+	s.jobs.set(liveJob, upstream.StatusMediaFailure, "")
+	assert.Equal(t, `{"payload":{"data":{"jobUpdated":{"id":"0001","status":"MEDIA_FAILURE"}}}}`, answer.next())
+	assert.Empty(t, answer.next())
+}
+
+func TestMultipart_QueriesAndMistakes(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	for _, test := range []struct{ query, token, want string }{
+		{`{ __typename }`, "", `{"payload":{"data":{"__typename":"Query"}}}`},
+		{subscribing, "abcd", `{"payload":{"data":{"jobUpdated":{"jobId":"0001","type":"BAD_API_TOKEN"}}}}`},
+		{`{ nonsense }`, "", `{"payload":{"errors":[{"message":`},
+		{`subscription { jobUpdated(ids: ["1", "2", "3", "4"]) { __typename } }`, "", "BAD_USER_INPUT"},
+	} {
+		answer := s.multipart(t, test.token, test.query, liveJob)
+		assert.Contains(t, answer.next(), test.want)
+		assert.Empty(t, answer.next())
+	}
+}
+
+func TestMultipart_ShutdownEndsIt(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	answer := s.multipart(t, "", subscribing, liveJob)
+	assert.NotEmpty(t, answer.next())
+	require.NoError(t, s.connections.Shutdown(t.Context()))
+	assert.Empty(t, answer.next())
+}
+
+func TestMultipart_OnlyWhereItIsAsked(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, nil)
+	for accept, want := range map[string]string{
+		"multipart/mixed;subscriptionSpec=1.0":                       "multipart/mixed",
+		`application/json, multipart/mixed; subscriptionSpec="1.0"`:  "multipart/mixed",
+		"multipart/mixed;deferSpec=20220824, application/json":       "application/json",
+		"multipart/mixed;subscriptionSpec=1.0;q=0, application/json": "application/json",
+		"multipart/mixed;subscriptionSpec=2.0, application/json":     "application/json",
+	} {
+		answer := gqltest.Post(t, s.URL+"/graphql", `{"query": "{ __typename }"}`, "Accept", accept)
+		assert.Contains(t, answer.Header.Get("Content-Type"), want, accept)
+	}
+	foreign := gqltest.Post(t, s.URL+"/graphql", `{"query": "{ __typename }"}`, "Accept", "multipart/mixed;subscriptionSpec=1.0", "Origin", "https://evil.example.com")
+	assert.Equal(t, http.StatusForbidden, foreign.Status)
+}
