@@ -2,7 +2,7 @@
 //
 //	node page.js http://localhost:8080/example/ [FOLDER for screenshots]
 //
-// The server must be on the embedded sandbox. CHROMIUM names the browser if it is not at
+// The server must be on a sandbox with more jobs than fit two pages of the list. CHROMIUM names the browser if it is not at
 // /usr/bin/chromium.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -41,6 +41,9 @@ async function tryAt(options) {
 
   await page.goto(base.href);
   await page.locator('.card').nth(5).waitFor();
+  await tryList(page);
+  await tryMore(page);
+  await tryFilter(page);
   await tryCards(page);
   await tryLive(page);
   await tryWidth(page);
@@ -51,6 +54,64 @@ async function tryAt(options) {
   assert.deepEqual(requests.filter((url) => url !== 'data:,' && new URL(url).host !== base.host), [], 'other hosts');
   console.log(`${size}: works`);
   await context.close();
+}
+
+function rows(page) {
+  return page.locator('#list tbody tr');
+}
+
+function row(page, id) {
+  return page.locator(`#list [data-id="${id}"]`);
+}
+
+// tryList reads the table as a screen reader does: by its roles and names.
+async function tryList(page) {
+  await rows(page).nth(19).waitFor();
+  const table = page.getByRole('table', { name: 'All jobs, the newest first' });
+  assert.deepEqual(await table.getByRole('columnheader').allInnerTexts(), ['Name', 'Status', 'Progress', 'Due']);
+  assert.equal(await table.getByRole('rowheader').count(), 20);
+  await page.getByText('20 jobs, and there are more.').waitFor();
+  const fresh = page.getByRole('row', { name: /lecture_000000/ });
+  assert.equal(await fresh.locator('.status').innerText(), 'Authorizing');
+  assert.equal(await fresh.getByRole('progressbar', { name: 'Progress of lecture_000000' }).getAttribute('value'), '0');
+}
+
+// tryMore asks for the next page by the keyboard, and goes on where it begins.
+async function tryMore(page) {
+  const last = await rows(page).last().getByRole('link').innerText();
+  await page.getByRole('button', { name: 'More' }).press('Enter');
+  await page.getByText('40 jobs, and there are more.').waitFor();
+  const focused = await page.locator('#list a:focus').innerText();
+  const names = await rows(page).getByRole('link').allInnerTexts();
+  assert.equal(names.indexOf(focused), 20, 'the first of the new rows has the focus');
+  assert.equal(names[19], last);
+  assert.equal(new Set(names).size, 40, 'no job twice');
+}
+
+// tryFilter looks for a part of a name, for a status, and for what is not there; the address keeps it.
+async function tryFilter(page) {
+  const name = page.getByRole('textbox', { name: 'Name' });
+  const status = page.getByRole('combobox', { name: 'Status' });
+  await name.fill('harbour');
+  await name.press('Enter');
+  await page.getByText('1 job.', { exact: true }).waitFor();
+  assert.deepEqual(await rows(page).getByRole('link').allInnerTexts(), ['panel_harbour_festival']);
+  assert.equal(await rows(page).locator('.status').innerText(), 'Reviewing');
+  assert.equal(await rows(page).locator('.overdue').count(), 1);
+  assert.equal(await page.getByRole('button', { name: 'More' }).count(), 0);
+
+  await status.selectOption('Complete');
+  await name.press('Enter');
+  await page.getByText('No job is like that.').waitFor();
+  await name.fill('example*');
+  await name.press('Enter');
+  await page.getByText('1 job.', { exact: true }).waitFor();
+  await page.reload();
+  assert.equal(await name.inputValue(), 'example*');
+  assert.equal(await status.inputValue(), 'COMPLETE');
+  const documented = row(page, 'd4fb871e07514304b23131b45f8caa1f');
+  assert.equal(await documented.getByRole('progressbar').getAttribute('value'), '4');
+  assert.equal(await documented.locator('time').getAttribute('datetime'), '2014-08-29T14:00:06.472706Z');
 }
 
 async function tryCards(page) {
@@ -71,23 +132,45 @@ async function tryCards(page) {
 }
 
 function card(page, id) {
-  return page.locator(`[data-id="${id}"]`);
+  return page.locator(`#jobs [data-id="${id}"]`);
 }
 
-// tryLive waits for the job that lives half a minute to move by itself, and for those who cannot
-// see it to be told.
+// tryLive waits for the job that lives half a minute to move by itself, in the list and by its id, and for those
+// who cannot see it to be told. Of the list, only the rows in view are followed.
 async function tryLive(page) {
+  const followed = [];
+  page.on('request', (request) => {
+    const { query, variables } = request.postDataJSON() ?? {};
+    if (query?.includes('subscription')) followed.push(variables.ids);
+  });
+  await page.goto(base.href);
+  const inList = row(page, '30000000000000000000000000000001');
   const moving = card(page, '30000000000000000000000000000001');
-  let first = await moving.locator('.status').innerText();
-  while (['Complete', 'Media failure'].includes(first)) { // it begins anew within seconds
+  const statuses = async () => [await inList.locator('.status').innerText(), await moving.locator('.status').innerText()];
+  const ends = ['Complete', 'Media failure'];
+  let [first, ofCard] = await statuses();
+  while (ends.includes(first) || ends.includes(ofCard)) { // it begins anew within seconds
+    await page.waitForTimeout(500);
     await page.reload();
-    first = await moving.locator('.status').innerText();
+    [first, ofCard] = await statuses();
   }
-  await page.getByText('Live: changes appear by themselves.').waitFor();
-  await moving.locator('.status', { hasNotText: first }).waitFor({ timeout: 60_000 }); // the sandbox takes its time
-  const second = await moving.locator('.status').innerText();
+  await page.locator('#connection', { hasText: 'Live: changes appear by themselves.' }).waitFor();
+  await page.locator('#liveness', { hasText: 'Live: changes appear by themselves.' }).waitFor();
+  await inList.getByRole('link').focus();
+  await inList.locator('.status', { hasNotText: first }).waitFor({ timeout: 60_000 }); // the sandbox takes its time
+  const second = await inList.locator('.status').innerText();
+  await page.locator('#list-news', { hasText: `life_of_30_seconds: ${second}` }).waitFor({ state: 'attached' });
+  assert.equal(await page.locator('#list a:focus').innerText(), 'life_of_30_seconds', 'the focus stays');
+
+  await moving.locator('.status', { hasText: second }).waitFor();
   await page.locator('#news', { hasText: `life_of_30_seconds: ${second}` }).waitFor({ state: 'attached' });
   assert.equal(await moving.locator('[aria-current=step]').innerText(), second);
+
+  const lists = followed.filter((ids) => ids.some((id) => id.startsWith('7')));
+  assert.ok(lists.length > 0, 'rows are followed');
+  assert.ok(lists.every((ids) => ids.length < 20), 'rows out of view are followed');
+  await page.locator('.card').last().scrollIntoViewIfNeeded();
+  await page.locator('#liveness', { hasNotText: 'Live' }).waitFor({ state: 'attached' });
 }
 
 async function tryWidth(page) {
@@ -102,21 +185,34 @@ async function tryAccessibility(page) {
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], 'accessibility');
 }
 
-// tryKeyboard asks for one job without a mouse, and sees the address keep it.
+// tryKeyboard filters the list and asks for one job without a mouse, and sees the address keep it.
 async function tryKeyboard(page) {
-  await page.reload();
+  await page.goto(base.href);
+  const focused = () => page.locator(':focus');
   await page.keyboard.press('Tab');
-  assert.equal(await page.locator(':focus').innerText(), 'Skip to the jobs');
+  assert.equal(await focused().innerText(), 'Skip to the list');
   await page.keyboard.press('Tab');
+  assert.equal(await focused().innerText(), 'API token');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('nulls_or_nothing');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('Pe'); // Pending
+  await page.keyboard.press('Tab');
+  assert.equal(await focused().innerText(), 'Filter');
+  await page.keyboard.press('Enter');
+  await page.getByText('No job is like that.').waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('status'), 'PENDING');
+
+  await page.locator('#ids').focus();
   await page.keyboard.press('ControlOrMeta+A');
   await page.keyboard.type('10000000000000000000000000000006');
   await page.keyboard.press('Tab');
-  await page.keyboard.press('Tab');
-  assert.equal(await page.locator(':focus').innerText(), 'Show');
+  assert.equal(await focused().innerText(), 'Show');
   await page.keyboard.press('Enter');
   const shown = card(page, '10000000000000000000000000000006');
   await shown.waitFor();
   assert.equal(await page.locator('.card').count(), 1);
   assert.ok(!(await shown.innerText()).includes('@'), 'a password in a callback URL is shown');
   assert.equal(new URL(page.url()).searchParams.get('ids'), '10000000000000000000000000000006');
+  assert.equal(new URL(page.url()).searchParams.get('status'), 'PENDING');
 }

@@ -8,14 +8,17 @@ import (
 
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/sandbox"
 )
 
-// A browser opens the page on the sandbox at two widths: see page.js for what
+// A browser opens the page on a large sandbox at two widths: see page.js for what
 // it looks at.
 func TestPage_InABrowser(t *testing.T) {
 	needsNode(t)
 	program.NeedTool(t, "chromium")
-	t.Log(run(t, "node", "page.js", program.Start(t, "--example").URL+"/example/"))
+	api := program.Start(t, "sandbox", "--jobs", "20000")
+	server := program.Start(t, "--example", "--upstream-url", api.URL, "--upstream-token", sandbox.Token)
+	t.Log(run(t, "node", "page.js", server.URL+"/example/"))
 }
 
 func TestPage_IsServedOnlyWhenAsked(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package page serves one small page that shows jobs as a web team would: how to
-// ask for several at once, tell a job from an error, and follow changes. It is
-// made to be copied: plain HTML, CSS and JavaScript, nothing to build.
+// Package page serves one small page that shows jobs as a web team would: how to page
+// through a list, ask for several jobs at once, tell a job from an error, and follow
+// changes. It is made to be copied: plain HTML, CSS and JavaScript, nothing to build.
 package page
 
 import (
@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-//go:embed index.html jobs.js events.js render.js page.css
+//go:embed index.html list.js jobs.js live.js events.js server.js render.js page.css
 var files embed.FS
 
 // contentSecurityPolicy lets the page load its own files and ask its own server.

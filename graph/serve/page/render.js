@@ -1,16 +1,17 @@
-// Makes an element of a JobResult.
+// Makes elements of jobs, and of errors in their places.
 
 // The life cycle, in order. MEDIA_FAILURE and UNRECOGNIZED are off this way.
 const steps = ['AUTHORIZING', 'PENDING', 'IN_PROCESS', 'REVIEWING', 'COMPLETE'];
-const words = {
+// statuses are what one can filter by.
+export const statuses = {
   AUTHORIZING: 'Authorizing',
   PENDING: 'Pending',
   IN_PROCESS: 'In process',
   REVIEWING: 'Reviewing',
   COMPLETE: 'Complete',
   MEDIA_FAILURE: 'Media failure',
-  UNRECOGNIZED: 'Unknown status',
 };
+const words = { ...statuses, UNRECOGNIZED: 'Unknown status' };
 const headings = {
   ITEM_NOT_FOUND: 'No such job',
   INVALID_QUERY: 'Not a job id',
@@ -28,6 +29,41 @@ export function render(result) {
   return card;
 }
 
+// renderRow is a job in the list. Its name leads to its card.
+export function renderRow(job) {
+  const row = fromTemplate('row');
+  row.dataset.id = job.id;
+  row.dataset.status = job.status;
+  const link = row.querySelector('a');
+  link.textContent = nameOf(job);
+  const address = new URL(location);
+  address.searchParams.set('ids', job.id);
+  link.href = `${address.search}#jobs`;
+  row.querySelector('.status').textContent = words[job.status];
+  row.querySelector('.progress').replaceChildren(...renderProgress(job));
+  if (job.dueDate) row.querySelector('.due').replaceChildren(renderTime(job.dueDate), ...renderOverdue(job));
+  return row;
+}
+
+// renderProgress is nothing where a status does not say how far a job is.
+function renderProgress({ name, status }) {
+  const reached = wayOf(status).indexOf(status);
+  if (reached < 0) return [];
+  const bar = document.createElement('progress');
+  bar.max = steps.length - 1;
+  bar.value = status === 'MEDIA_FAILURE' ? steps.indexOf('IN_PROCESS') : reached;
+  bar.setAttribute('aria-label', `Progress of ${nameOf({ name })}`);
+  return [bar];
+}
+
+function renderOverdue({ dueDate, status }) {
+  if (['COMPLETE', 'MEDIA_FAILURE'].includes(status) || Date.parse(dueDate) > Date.now()) return [];
+  const mark = document.createElement('span');
+  mark.className = 'overdue';
+  mark.textContent = ' overdue';
+  return [mark];
+}
+
 // news says in a sentence what a result is now, for who does not see it.
 export function news(result) {
   return result.__typename === 'Job'
@@ -38,7 +74,7 @@ export function news(result) {
 function renderJob(job) {
   const card = fromTemplate('job');
   card.dataset.status = job.status;
-  card.querySelector('h2').textContent = nameOf(job);
+  card.querySelector('h3').textContent = nameOf(job);
   card.querySelector('.status').textContent = words[job.status];
   card.querySelector('.steps').replaceChildren(...renderSteps(job.status));
   fill(card.querySelector('.due'), job.dueDate, renderTime);
@@ -51,16 +87,20 @@ function renderJob(job) {
 
 function renderError({ type, comment, retryable }) {
   const card = fromTemplate('error');
-  card.querySelector('h2').textContent = headingOf({ type });
+  card.querySelector('h3').textContent = headingOf({ type });
   card.querySelector('.comment').textContent = comment + (retryable ? ' Trying again may help.' : '');
   card.querySelector('.type code').textContent = type;
   return card;
 }
 
-function renderSteps(status) {
+// wayOf are the steps of a job with the status. A media failure ends the way after the work has begun.
+function wayOf(status) {
   if (status === 'UNRECOGNIZED') return [];
-  // A media failure ends the way after the work has begun.
-  const way = status === 'MEDIA_FAILURE' ? ['AUTHORIZING', 'PENDING', 'IN_PROCESS', 'MEDIA_FAILURE'] : steps;
+  return status === 'MEDIA_FAILURE' ? ['AUTHORIZING', 'PENDING', 'IN_PROCESS', 'MEDIA_FAILURE'] : steps;
+}
+
+function renderSteps(status) {
+  const way = wayOf(status);
   const reached = way.indexOf(status);
   return way.map((step, i) => {
     const item = document.createElement('li');
