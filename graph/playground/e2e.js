@@ -23,6 +23,10 @@ const tabs = {
     assert.equal(missing.type, 'ITEM_NOT_FOUND');
     assert.deepEqual(data.job.slice(2).map((job) => job.status), ['IN_PROCESS', 'MEDIA_FAILURE']);
   },
+  List({ data }) {
+    assert.deepEqual(data.jobs.nodes.map((job) => job.name), ['lecture_03_optics', 'lecture_02_waves'], 'newest first');
+    assert.ok(data.jobs.pageInfo.hasNextPage, 'a third is on the next page');
+  },
   Live({ data }, later) {
     assert.ok(data.jobUpdated.status, 'the state at once');
     if (later) assert.notEqual(later.data.jobUpdated.status, data.jobUpdated.status, 'another state by itself');

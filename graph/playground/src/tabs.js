@@ -43,6 +43,27 @@ query Jobs($ids: [ID!]!) {
 }
 `;
 
+const list = `# List: the account's jobs, newest first, in pages. For the
+# next page, put endCursor as "after" among the variables.
+# Everything in the filter must fit; {} is all jobs.
+
+query List($filter: JobFilter, $first: Int, $after: String) {
+  jobs(filter: $filter, first: $first, after: $after) {
+    nodes {
+      id
+      name
+      status
+      creationDate
+      dueDate
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+`;
+
 const live = `# Live: a job that moves. Press play, and watch its status
 # change by itself until the job has settled. The sandbox's
 # job goes through its life in 30 seconds, then anew.
@@ -83,6 +104,7 @@ query Federation($representations: [_Any!]!) {
 
 export const tabs = [
   tab(jobs, { ids: [documented, missing, inProcess, mediaFailure] }),
+  tab(list, { filter: { name: 'lecture_*' }, first: 2 }),
   tab(live, { ids: [moving] }),
   tab(federation, { representations: [reference(documented), reference(missing)] }),
 ];
