@@ -22,7 +22,7 @@ const everyAccount = "*"
 
 // The accounts below the token's own; the archive's is below that of the news.
 const (
-	ownAccount     = "example_account"
+	ownAccount     = Username
 	newsAccount    = "example_news"
 	archiveAccount = "example_news_archive"
 )

@@ -172,7 +172,7 @@ func TestList_Accounts(t *testing.T) {
 		name, username string
 		want           []string
 	}{
-		{"the own", "example_account", ofOwn},
+		{"the own", "john_doe", ofOwn},
 		{"a sub-account without those below it", "example_news", []string{completeID}},
 		{"one below a sub-account", "example_news_archive", []string{mediaFailureID}},
 		{"all", "*", ofAll},
@@ -180,7 +180,7 @@ func TestList_Accounts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got := askList(t, server, "Username", test.username)
-			assert.Equal(t, "example_account", got.Username, "whose token it is")
+			assert.Equal(t, "john_doe", got.Username, "whose token it is")
 			assert.Equal(t, test.want, got.ids())
 		})
 	}
