@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,6 +49,55 @@ func TestClients_TypeScriptClients(t *testing.T) {
 		output := runClient(t, "clients/build/urql.js", server.URL)
 		assert.Equal(t, "example_job", output.One.Name)
 	})
+	t.Run("lists", func(t *testing.T) {
+		large := startLarge(t)
+		t.Run("Apollo Client", func(t *testing.T) {
+			var output listOutput
+			// Its cache looks at the whole list again with each page.
+			decodeJSON(t, run(t, "node", "clients/build/apollo-list.js", large.URL+"/graphql", "5000"), &output)
+			hasAll(t, output, 5000)
+		})
+		t.Run("urql", func(t *testing.T) {
+			var output listOutput
+			decodeJSON(t, run(t, "node", "clients/build/urql-list.js", large.URL+"/graphql", "1000"), &output)
+			hasAll(t, output, 1000)
+		})
+	})
+}
+
+// volume is how many jobs the clients page through.
+const volume = 20_000
+
+// startLarge starts a server with large pages on a sandbox with that many jobs.
+func startLarge(t *testing.T) *program.Program {
+	t.Helper()
+	api := program.Start(t, "sandbox", "--jobs", strconv.Itoa(volume))
+	return program.Start(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--max-ids", "5000", "--max-response-fields", "100000")
+}
+
+// listOutput is what each client that pages through the list prints of it.
+type listOutput struct {
+	Pages int
+	IDs   []string
+}
+
+// hasAll wants each of the many jobs once, in as many pages of that size as they need with the few others.
+func hasAll(t *testing.T, output listOutput, size int) {
+	t.Helper()
+	assert.Equal(t, volume/size+1, output.Pages)
+	seen := map[string]bool{}
+	for _, id := range output.IDs {
+		assert.False(t, seen[id], "%s comes twice", id)
+		seen[id] = true
+	}
+	for i := range volume {
+		require.True(t, seen[sandbox.VolumeJobID(i)], "job %d is missing", i)
+	}
+}
+
+func decodeJSON(t *testing.T, text string, to any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), to), "%.200s", text)
 }
 
 func TestClients_Relay(t *testing.T) {
@@ -58,6 +109,13 @@ func TestClients_Relay(t *testing.T) {
 	output := runClient(t, "clients/relay/built.js", server.URL)
 	assert.Equal(t, "example_job", output.Stored.Name)
 	assert.NotEmpty(t, output.Stored.DueDate, "the refetch brought a field that the list had not")
+
+	t.Run("list", func(t *testing.T) {
+		runIn(t, "clients/relay", "npx", "babel", "list.js", "--out-file", "built-list.js")
+		var list listOutput
+		decodeJSON(t, run(t, "node", "clients/relay/built-list.js", startLarge(t).URL+"/graphql", "1000"), &list)
+		hasAll(t, list, 1000)
+	})
 }
 
 // writeSchema writes the schema that the server shows to clients.
@@ -72,7 +130,7 @@ func writeSchema(t *testing.T, server *program.Program, file string) {
 func runClient(t *testing.T, script, server string) clientOutput {
 	t.Helper()
 	var output clientOutput
-	require.NoError(t, json.Unmarshal([]byte(run(t, "node", script, server+"/graphql")), &output))
+	decodeJSON(t, run(t, "node", script, server+"/graphql"), &output)
 	require.Len(t, output.Jobs, 2)
 	job, failed := output.Jobs[0], output.Jobs[1]
 	assert.Equal(t, "Job", job.Typename)
@@ -97,4 +155,10 @@ func TestClients_Genqlient(t *testing.T) {
 	output := runIn(t, dir, "go", "run", ".", server.URL+"/graphql")
 	assert.Equal(t, "example_job true 2014-08-29 14:00:06.472706 +0000 UTC\n"+
 		missingJob+" ITEM_NOT_FOUND false\n", output)
+
+	lines := strings.Fields(runIn(t, dir, "go", "run", ".", startLarge(t).URL+"/graphql", "1000"))
+	last := len(lines) - 1
+	pages, err := strconv.Atoi(lines[last])
+	require.NoError(t, err)
+	hasAll(t, listOutput{pages, lines[:last]}, 1000)
 }

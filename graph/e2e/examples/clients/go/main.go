@@ -1,7 +1,8 @@
-// A Go program that reads jobs from JobGraph with types made by genqlient:
+// A Go program that reads jobs from JobGraph with types made by genqlient: two by their
+// ids, or with a number, all of the list in pages of so many.
 //
 //	curl -o schema.graphqls http://localhost:8080/schema.graphqls
-//	go tool genqlient && go run . http://localhost:8080/graphql
+//	go tool genqlient && go run . http://localhost:8080/graphql [JOBS OF A PAGE]
 package main
 
 import (
@@ -16,6 +17,10 @@ import (
 
 func main() {
 	client := graphql.NewClient(os.Args[1], http.DefaultClient)
+	if len(os.Args) > 2 {
+		listAll(client, os.Args[2])
+		return
+	}
 	answer, err := Jobs(context.Background(), client, []string{
 		"d4fb871e07514304b23131b45f8caa1f",
 		"00000000000000000000000000000000",

@@ -1,23 +1,10 @@
 // Relay: a list of jobs, and a page with one job that can be refetched.
 //
 //   node clients/relay/built.js http://localhost:8080/graphql
-const { Environment, Network, RecordSource, Store, fetchQuery, graphql } = require('relay-runtime');
+const { fetchQuery, graphql } = require('relay-runtime');
+const { environment } = require('./environment.js');
 
 const ids = ['d4fb871e07514304b23131b45f8caa1f', '00000000000000000000000000000000'];
-
-const environment = new Environment({
-  network: Network.create(async ({ text }, variables) => {
-    const response = await fetch(process.argv[2], {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ query: text, variables }),
-    });
-    return response.json();
-  }),
-  store: new Store(new RecordSource()),
-  // A job's id is the job API's own: it is unique among jobs, not in the whole graph.
-  getDataID: ({ id }, typename) => id && `${typename}:${id}`,
-});
 
 const list = graphql`
   query jobsQuery($ids: [ID!]!) {
