@@ -17,8 +17,11 @@ import (
 )
 
 type commands struct {
-	Serve   settings.Serve   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the others are sandbox, callback-url and licenses."`
+	Serve   settings.Serve   `cmd:"" default:"withargs" help:"Serve the GraphQL facade over the cielo24 job API, and its playground; without --upstream-url on an embedded sandbox of that API. This is the default command; the others are sandbox, health, doctor, callback-url and licenses."`
 	Sandbox settings.Sandbox `cmd:"" help:"Serve the embedded job API by itself, to try clients on."`
+
+	Health settings.Health `cmd:"" help:"Ask a server on this machine how it is; exit code 0 where it is well, as a container's health check wants it."`
+	Doctor settings.Doctor `cmd:"" help:"Ask the job API with the server's settings and say what works: DNS, TLS, clock, login, one job."`
 
 	Version kong.VersionFlag `help:"Print the version and end."`
 
@@ -51,6 +54,10 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	case command.Command() == "sandbox":
 		return serveSandbox(ctx, &cli.Sandbox, stdout, stderr)
+	case command.Command() == "health":
+		return health(ctx, &cli.Health, stdout)
+	case command.Command() == "doctor":
+		return doctor(ctx, &cli.Doctor, stdout)
 	case command.Command() == "callback-url":
 		return printCallbackURL(&cli.CallbackURL, stdout)
 	case command.Command() == "licenses":

@@ -122,6 +122,19 @@ func NewMetrics() *Metrics {
 		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums, m.logins,
 		m.subscriptions, m.events, m.inFlight, m.cacheHits, m.cacheMisses, m.polls, m.callbacks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// What has not happened is 0, and not unknown: an alert needs a value before.
+	for _, how := range []string{"in_flight", "kept"} {
+		m.answersShared.WithLabelValues(how)
+	}
+	for _, reason := range []string{"BUSY", "BREAKER_OPEN", "RATE_LIMITED"} {
+		m.upstreamRefused.WithLabelValues(reason)
+	}
+	for _, outcome := range []string{"OK", "LOGIN_INVALID", "BAD_API_TOKEN"} {
+		m.logins.WithLabelValues(outcome)
+	}
+	for _, field := range []string{"JobStatus", "Priority", "Fidelity", "JobDifficulty"} {
+		m.unrecognizedEnums.WithLabelValues(field)
+	}
 	return m
 }
 

@@ -75,3 +75,21 @@ type CallbackURL struct {
 	CallbackSecret     string `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"The server's --callback-secret."`
 	CallbackSecretFile string `env:"JOBGRAPH_CALLBACK_SECRET_FILE" placeholder:"FILE" help:"File that the server's --callback-secret is in."`
 }
+
+// Health are the settings of the command that asks a running server how it is.
+type Health struct {
+	Listen string `env:"JOBGRAPH_LISTEN" default:":8080" placeholder:"ADDRESS" help:"The server's --listen (default ${default})."`
+	Ready  bool   `help:"Ask whether it is ready, not only alive."`
+}
+
+// Doctor are the settings of the command that tries the job API.
+type Doctor struct {
+	UpstreamURL          string `name:"upstream-url" required:"" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"The server's --upstream-url."`
+	Login                `embed:""`
+	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one answer."`
+	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Use HTTP_PROXY, HTTPS_PROXY and NO_PROXY."`
+	JobID                string        `name:"job-id" default:"00000000000000000000000000000000" placeholder:"ID" help:"A job to ask for (default: one that does not exist)."`
+}
+
+// Validate is called by kong.
+func (c *Doctor) Validate() error { return c.Login.validate() }

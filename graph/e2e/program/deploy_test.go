@@ -1,0 +1,151 @@
+package program_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"jobgraph/graph/e2e/gqltest"
+	"jobgraph/graph/e2e/program"
+)
+
+const deploy = top + "/graph/deploy"
+
+// expressions are all of the dashboard's and the alerts'.
+func expressions(t *testing.T) (all []string) {
+	t.Helper()
+	var alerts struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations map[string]string
+			}
+		}
+	}
+	text, err := os.ReadFile(deploy + "/prometheus/alerts.yaml")
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, &alerts))
+	page := pages(t)["graph/OPERATING.md"]
+	for _, rule := range alerts.Groups[0].Rules {
+		all = append(all, rule.Expr)
+		assert.NotEmpty(t, rule.Annotations["action"], rule.Alert)
+		assert.Contains(t, page, "| `"+rule.Alert+"` |", "the runbook")
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	text, err = os.ReadFile(deploy + "/grafana/jobgraph.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &dashboard))
+	require.Greater(t, len(dashboard.Panels), 15)
+	for _, panel := range dashboard.Panels {
+		require.NotEmpty(t, panel.Targets, panel.Title)
+		for _, target := range panel.Targets {
+			all = append(all, target.Expr)
+		}
+	}
+	return all
+}
+
+func TestDeploy_EachMetricOfTheDashboardAndTheAlertsIsThere(t *testing.T) {
+	p := program.Start(t)
+	ask(t, p, askDocumented)
+	gqltest.Get(t, p.URL+"/graphql?query="+url.QueryEscape(`subscription { jobUpdated(ids: "d4fb871e07514304b23131b45f8caa1f") { __typename } }`), "Accept", "text/event-stream")
+	exposed := metrics(t, p)
+	name := regexp.MustCompile(`\b(?:jobgraph|go|process)_\w+`)
+	shown := map[string]bool{}
+	for _, expression := range expressions(t) {
+		names := name.FindAllString(expression, -1)
+		if !strings.Contains(expression, "up{") {
+			assert.NotEmpty(t, names, expression)
+		}
+		for _, metric := range names {
+			shown[metric] = true
+			assert.Regexp(t, `(?m)^`+metric+`[{ ]`, exposed, metric)
+		}
+	}
+	for _, metric := range regexp.MustCompile(`(?m)^# TYPE (jobgraph_\w+)`).FindAllStringSubmatch(exposed, -1) {
+		assert.True(t, shown[metric[1]] || shown[metric[1]+"_count"], "%s is on no panel", metric[1])
+		assert.Contains(t, pages(t)["graph/OPERATING.md"], "`"+metric[1]+"`", "the table of metrics")
+	}
+}
+
+func TestDeploy_Promtool(t *testing.T) {
+	promtool := program.NeedTool(t, "promtool")
+	output, err := exec.Command(promtool, "check", "rules", deploy+"/prometheus/alerts.yaml").CombinedOutput()
+	assert.NoError(t, err, string(output))
+	p := program.Start(t)
+	ask(t, p, askDocumented)
+	check := exec.Command(promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(metrics(t, p))
+	output, err = check.CombinedOutput()
+	assert.NoError(t, err, string(output))
+}
+
+// Manifests are YAML, and name what is there: the flags' variables, the ports, the probes.
+func TestDeploy_FilesNameWhatIsThere(t *testing.T) {
+	help, err := program.Command(t, "--help").Output()
+	require.NoError(t, err)
+	sandboxHelp, err := program.Command(t, "sandbox", "--help").Output()
+	require.NoError(t, err)
+	files, err := filepath.Glob(deploy + "/*/*")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 12)
+	for _, file := range append(files, top+"/Dockerfile") {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`JOBGRAPH_[A-Z_]+`).FindAllString(string(text), -1) {
+			assert.Contains(t, string(help)+string(sandboxHelp), "$"+name, file)
+		}
+		if ext := filepath.Ext(file); ext == ".yaml" || ext == ".yml" {
+			var content any
+			assert.NoError(t, yaml.Unmarshal(text, &content), file)
+		}
+	}
+	p := program.Start(t)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		assert.Equal(t, http.StatusOK, gqltest.Get(t, p.URL+path).Status)
+	}
+}
+
+// Two builds of one tree, in two folders, give the same bytes.
+func TestDeploy_TheBuildIsReproducible(t *testing.T) {
+	if os.Getenv("JOBGRAPH_REQUIRE_ALL") == "" {
+		t.Skip("it takes minutes to build everything twice")
+	}
+	dockerfile, err := os.ReadFile(top + "/Dockerfile")
+	require.NoError(t, err)
+	flags := regexp.MustCompile(`go build (.*) -o /jobgraph \.`).FindSubmatch(dockerfile)
+	require.NotNil(t, flags)
+	var built [2][]byte
+	for n := range built {
+		copied := filepath.Join(t.TempDir(), strings.Repeat("deeper/", n), "tree")
+		require.NoError(t, os.MkdirAll(copied, 0o700))
+		copying := exec.Command("sh", "-c", "git ls-files -z | xargs -0 cp --parents -t "+copied)
+		copying.Dir = top
+		output, err := copying.CombinedOutput()
+		require.NoError(t, err, string(output))
+		binary := filepath.Join(t.TempDir(), "jobgraph")
+		build := exec.Command("sh", "-c", "CGO_ENABLED=0 go build "+[2]string{"", "-a "}[n]+"-buildvcs=false "+string(flags[1])+" -o "+binary+" .")
+		build.Dir = copied
+		output, err = build.CombinedOutput()
+		require.NoError(t, err, string(output))
+		built[n], err = os.ReadFile(binary)
+		require.NoError(t, err)
+	}
+	assert.True(t, string(built[0]) == string(built[1]), "the builds differ")
+	assert.NotContains(t, string(built[0]), t.TempDir(), "no path of the builder is in it")
+}
