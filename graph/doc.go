@@ -96,6 +96,8 @@
 //     ../upstream/encode.go for Go, its name upstream in ../upstream/members.go; an enum also
 //     ../upstream/enums.go and ../upstream/decode.go. Then schema.graphqls at the top, go
 //     generate, and projection/job.go. The sandbox shows it (../upstream/sandbox/info.go).
+//   - A type that keeps its name under a prefix: names.go. Documents name types as they are
+//     served until they are valid (admission/document.go), and the projection tells them so.
 //   - A limit of one operation: a field with its flag in admission/limits.go, counted in
 //     admission/stats.go, checked in admission/document.go where the text alone says it and
 //     in admission/cost.go where variables do. A limit of the process: serve/settings/settings.go,

@@ -22,14 +22,14 @@ const representationForm = "Send objects with __typename and the fields of the e
 
 // representations checks what a gateway sends to _entities before gqlgen's own code
 // sees it, which answers one bad representation by failing all of them.
-type representations struct{}
+type representations struct{ entity string } // the name by which Job is served
 
 func (representations) ExtensionName() string                          { return "representations" }
 func (representations) Validate(schema graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext refuses representations that are no objects. When _entities
 // is resolved it normalizes the others, and has what they resolve to written by the projection.
-func (representations) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+func (r representations) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if !strings.Contains(operation.RawQuery, "_entities") {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (representations) MutateOperationContext(_ context.Context, operation *grap
 		}
 		list, _ := field.Args["representations"].([]map[string]any)
 		for i := range list {
-			list[i] = normalize(list[i])
+			list[i] = r.normalize(list[i])
 		}
 		resolved, err := next(ctx, resolve)
 		if entities, ok := resolved.([]fedruntime.Entity); ok {
@@ -65,8 +65,8 @@ func (representations) MutateOperationContext(_ context.Context, operation *grap
 
 // normalize leaves the key of a reference to a Job, the id where it has both. Anything else
 // becomes a reference with an empty id, which gets an error at its own path.
-func normalize(representation map[string]any) map[string]any {
-	if representation["__typename"] == "Job" {
+func (r representations) normalize(representation map[string]any) map[string]any {
+	if representation["__typename"] == r.entity {
 		for _, key := range []string{"id", "externalId"} {
 			if value := keyOf(representation[key]); value != "" {
 				return map[string]any{"__typename": "Job", key: value}

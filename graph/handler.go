@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -41,6 +42,8 @@ type Options struct {
 	SubgraphSDL bool
 	// FederationVersion is that of the SDL in _service, of [FederationVersions]; "": the first.
 	FederationVersion string
+	// Prefix is before the names of the schema's types.
+	Prefix Prefix
 	// DisableGET answers GET with 405.
 	DisableGET bool
 	// TrustedDocuments are the only query texts that are run; nil: any is.
@@ -99,7 +102,12 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		lists = noLists{}
 	}
 	resolver := &Resolver{poller: poller, pages: paging.Pager{Source: lists}}
-	schema := generated.NewExecutableSchema(generated.Config{Resolvers: resolver, Schema: servedSchema()})
+	own := servedSchema()
+	names := renamer(opts.Prefix.names(slices.Collect(maps.Values(own.Types))))
+	if len(names) > 0 {
+		own = names.schema(own)
+	}
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: resolver, Schema: own})
 	server := handler.New(schema)
 	server.SetErrorPresenter(presentError(logger))
 	server.SetRecoverFunc(recovered)
@@ -128,13 +136,15 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		Limits:        cmp.Or(opts.Limits, admission.DefaultLimits()),
 		Introspection: !opts.HideSchema,
 		SubgraphSDL:   opts.SubgraphSDL,
+		OwnNames:      names.inverse(),
+		ServedNames:   names,
 		MaxInflight:   opts.MaxInflight,
 		Token:         func(ctx context.Context) string { return callerFrom(ctx).token },
 	})
 	server.Use(guard)
 	server.SetQueryCache(guard)
-	server.Use(subgraph{SubgraphSDL(opts.FederationVersion)})
-	server.Use(representations{})
+	server.Use(subgraph{SubgraphSDL(opts.FederationVersion, opts.Prefix)})
+	server.Use(representations{entity: names.name("Job")})
 	server.Use(singleRootField{})
 	server.Use(budget.Extension{Budget: bytes}) // as the last: see there
 	// A loader for each operation: a connection may carry many. Operations take

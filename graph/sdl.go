@@ -25,11 +25,18 @@ var FederationVersions = []string{"2.9", "2.0"}
 
 // SubgraphSDL is what a gateway composes, by a version of federation: "2.0" has the entity and
 // nothing that later gateways may know besides; "" is the default.
-func SubgraphSDL(version string) string {
-	if version != "2.0" {
+func SubgraphSDL(version string, prefix Prefix) string {
+	if version != "2.0" && prefix.Types == "" {
 		return SDL()
 	}
 	document := mustParse(SDL())
+	names := renamer(prefix.names(document.Definitions))
+	for i, definition := range document.Definitions {
+		document.Definitions[i] = names.definition(definition)
+	}
+	if version != "2.0" {
+		return format(document)
+	}
 	document.SchemaExtension = nil
 	strip(document, func(d *ast.Directive) bool {
 		return d.Name == "key" || d.Name == "shareable" || slices.Contains(plainDirectives, d.Name)

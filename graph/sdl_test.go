@@ -65,13 +65,13 @@ func TestSDL_IsTheSchemaFile(t *testing.T) {
 
 // A subgraph for gateways that know no newer federation has its entity, and is the same schema.
 func TestSDL_TheOldestFederation(t *testing.T) {
-	old := graph.SubgraphSDL("2.0")
+	old := graph.SubgraphSDL("2.0", graph.Prefix{})
 	assert.Equal(t, 1, strings.Count(old, "@link("))
 	assert.Contains(t, old, `@link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key", "@shareable"])`)
 	assert.Contains(t, old, `type Job @key(fields: "id")`)
 	for _, newer := range []string{"@cost", "@listSize", "@tag"} {
 		assert.NotContains(t, old, newer)
-		assert.Contains(t, graph.SubgraphSDL(""), newer)
+		assert.Contains(t, graph.SubgraphSDL("", graph.Prefix{}), newer)
 	}
 	plain, err := graph.PlainSDL(graph.SDL())
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestSDL_TheSubgraphsIsServed(t *testing.T) {
 			Service map[string]string `json:"_service"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(answer.Data()), &got))
-		assert.Equal(t, map[string]string{"a": graph.SubgraphSDL(version), "sdl": graph.SubgraphSDL(version), "__typename": "_Service"}, got.Service)
+		assert.Equal(t, map[string]string{"a": graph.SubgraphSDL(version, graph.Prefix{}), "sdl": graph.SubgraphSDL(version, graph.Prefix{}), "__typename": "_Service"}, got.Service)
 		assert.Contains(t, got.Service["sdl"], want)
 	}
 }

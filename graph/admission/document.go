@@ -50,6 +50,7 @@ func (g *Guard) read(text string) (*document, gqlerror.List) {
 	if failures := g.validate(parsed); len(failures) > 0 {
 		return read, failures
 	}
+	g.useOwnNames(parsed)
 	g.documents.Set(text, read)
 	return read, nil
 }
@@ -104,4 +105,36 @@ func (g *Guard) checkOperation(m *operationStats) gqlerror.List {
 		return tooComplex("The operation has %d fields at its top, %d are allowed. Ask in several operations.", len(m.roots), g.limits.RootFields)
 	}
 	return nil
+}
+
+// useOwnNames has the fragments of a valid document name the types as the executor does.
+func (g *Guard) useOwnNames(parsed *ast.QueryDocument) {
+	if len(g.own) == 0 {
+		return
+	}
+	for _, operation := range parsed.Operations {
+		g.useOwnNamesIn(operation.SelectionSet)
+	}
+	for _, fragment := range parsed.Fragments {
+		g.useOwnName(&fragment.TypeCondition)
+		g.useOwnNamesIn(fragment.SelectionSet)
+	}
+}
+
+func (g *Guard) useOwnNamesIn(set ast.SelectionSet) {
+	for _, selection := range set {
+		switch selection := selection.(type) {
+		case *ast.Field:
+			g.useOwnNamesIn(selection.SelectionSet)
+		case *ast.InlineFragment:
+			g.useOwnName(&selection.TypeCondition)
+			g.useOwnNamesIn(selection.SelectionSet)
+		}
+	}
+}
+
+func (g *Guard) useOwnName(condition *string) {
+	if own, ok := g.own[*condition]; ok {
+		*condition = own
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"jobgraph/graph/boundedcache"
 	"jobgraph/graph/budget"
 	"jobgraph/graph/errcode"
+	"jobgraph/graph/projection"
 )
 
 // maxDocumentBytes is about how much the remembered documents may keep together.
@@ -29,6 +30,9 @@ type Options struct {
 	Introspection bool
 	// SubgraphSDL answers a gateway's _service even where Introspection is false.
 	SubgraphSDL bool
+	// ServedNames are the names of types that have another one in the schema than in the
+	// executor, by that one, and OwnNames the other way round; nil: there are none.
+	ServedNames, OwnNames map[string]string
 	// MaxInflight bounds the queries that are executed at the same time; and, but for at
 	// least 256, what they take together beyond one field at their top and a thousand in
 	// their answer; 256.
@@ -43,6 +47,7 @@ type Guard struct {
 	limits                     Limits
 	introspection, subgraphSDL bool
 	schema                     *ast.Schema
+	served, own                map[string]string
 	sizes                      sizes
 	permits                    *limiter // of queries that are executed
 	heavy                      *limiter // of what they take beyond one field
@@ -69,6 +74,8 @@ func New(schema *ast.Schema, opts Options) *Guard {
 	return &Guard{
 		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
 		schema:    schema,
+		served:    opts.ServedNames,
+		own:       opts.OwnNames,
 		sizes:     newSizes(schema),
 		permits:   newLimiter(cmp.Or(opts.MaxInflight, 256), token),
 		heavy:     newLimiter(maxWeight, token),
@@ -110,6 +117,7 @@ func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.R
 		return failures[0]
 	}
 	graphql.GetOperationContext(ctx).Stats.SetExtension(documentKey, read)
+	projection.UseNames(graphql.GetOperationContext(ctx), g.served)
 	if read.stats.directives == 0 {
 		read.plans.Use(graphql.GetOperationContext(ctx))
 	}

@@ -107,7 +107,7 @@ func (p part) compile(operation *graphql.OperationContext, set ast.SelectionSet)
 		}
 		switch {
 		case selected.Name == "__typename":
-			m.text = `"` + p.name + `"`
+			m.text = typename(operation, p.name)
 		case m.part == partNone: // it would be written as another one
 			panic("projection: " + p.name + "." + selected.Name + " has no place in the table of its object")
 		case m.part == partNode, m.part == partNodes:

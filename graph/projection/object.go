@@ -52,7 +52,7 @@ func (o object) compile(operation *graphql.OperationContext, set ast.SelectionSe
 		field, known := o.fields[selected.Name]
 		switch {
 		case selected.Name == "__typename":
-			m.text = `"` + o.name + `"`
+			m.text = typename(operation, o.name)
 		case !known: // it would be written as another one
 			panic("projection: " + o.name + "." + selected.Name + " has no place in the table of its object")
 		case field.entries != nil:

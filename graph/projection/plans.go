@@ -36,6 +36,25 @@ func (p *Plans) Use(operation *graphql.OperationContext) {
 	operation.Stats.SetExtension(plansKey, p)
 }
 
+const namesKey = "projection.names"
+
+// UseNames has the operation's __typename tell types by the names that are served, where they
+// have others.
+func UseNames(operation *graphql.OperationContext, served map[string]string) {
+	if len(served) > 0 {
+		operation.Stats.SetExtension(namesKey, served)
+	}
+}
+
+// typename is the text of a __typename.
+func typename(operation *graphql.OperationContext, name string) string {
+	served, _ := operation.Stats.GetExtension(namesKey).(map[string]string)
+	if other, ok := served[name]; ok {
+		name = other
+	}
+	return `"` + name + `"`
+}
+
 // planOf is the plan of the field that ctx is about, which compile makes.
 func planOf(ctx context.Context, compile func(*graphql.OperationContext, ast.SelectionSet) *plan) *plan {
 	operation, field := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field

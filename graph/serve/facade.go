@@ -230,6 +230,7 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		HideSchema:        !f.Introspection,
 		SubgraphSDL:       f.SubgraphSDL,
 		FederationVersion: f.FederationVersion,
+		Prefix:            f.Prefix,
 		DisableGET:        !f.GET,
 		TrustedDocuments:  documents,
 		DefaultToken:      f.token,
@@ -276,7 +277,7 @@ func (f *facade) public(ctx context.Context, graphQL http.Handler, wake func(job
 		options.Playground = playground.Handler()
 	}
 	if f.Introspection {
-		schema, err := graph.PlainSDL(graph.SDL())
+		schema, err := graph.PlainSDL(graph.SubgraphSDL("", f.Prefix))
 		if err != nil {
 			return nil, err
 		}

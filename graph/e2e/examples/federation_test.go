@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -76,6 +77,17 @@ func TestFederation(t *testing.T) {
 		for _, jobs := range []string{c.jobs, program.Start(t, "--federation-version=2.0").URL + "/graphql"} {
 			said := run(t, "node", "federation/composers.js", "jobs="+jobs, "projects=federation/projects.graphql")
 			assert.Equal(t, "apollo composes\ncosmo composes\nguild composes\n", said)
+		}
+	})
+	t.Run("a neighbour has types of the same names", func(t *testing.T) {
+		plain := exec.CommandContext(t.Context(), "node", "federation/composers.js", "jobs="+c.jobs, "tickets=federation/neighbour.graphql")
+		said, err := plain.Output()
+		assert.Error(t, err, "it does not compose")
+		assert.NotContains(t, string(said), "composes", "with any composer")
+		for _, version := range []string{"2.9", "2.0"} {
+			prefixed := program.Start(t, "--type-prefix=Caption", "--federation-version="+version).URL + "/graphql"
+			assert.Equal(t, "apollo composes\ncosmo composes\nguild composes\n",
+				run(t, "node", "federation/composers.js", "jobs="+prefixed, "tickets=federation/neighbour.graphql"))
 		}
 	})
 	t.Run("a router reads the cost that JobGraph tells", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"jobgraph/graph"
 	"jobgraph/graph/admission"
 	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport/callback"
@@ -49,6 +50,7 @@ type Serve struct {
 	Introspection        bool             `env:"JOBGRAPH_INTROSPECTION" default:"true" help:"Show the schema: introspection, /schema.graphqls, _service, and what was meant in errors; --introspection=false hides it (default ${default})."`
 	SubgraphSDL          bool             `name:"subgraph-sdl" env:"JOBGRAPH_SUBGRAPH_SDL" help:"Answer a federation gateway's _service in spite of --introspection=false."`
 	FederationVersion    string           `env:"JOBGRAPH_FEDERATION_VERSION" default:"2.9" enum:"2.9,2.0" placeholder:"2.9|2.0" help:"Version of federation that _service links: 2.0 for a gateway that knows no newer one, without what a router reads of costs, tags and types to share (default ${default})."`
+	Prefix               graph.Prefix     `embed:""`
 	Playground           bool             `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
 	GET                  bool             `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
 	AllowedHost          web.Hosts        `env:"JOBGRAPH_ALLOWED_HOST" placeholder:"HOST" help:"Names by which the public address may be called, such as captions.example.com, with commas between, beside localhost and IP addresses; WARNING: * lets pages of the web in that point their own name here (DNS rebinding). None: no name where the server lends its own token (--upstream-token or the sandbox's) or listens on loopback only, otherwise any."`

@@ -57,7 +57,14 @@ func (c *Serve) Validate() error {
 	case c.MaxMemoryAnswers < c.MaxResponseBytes:
 		return errors.New("--max-memory-answers must be at least --max-response-bytes, or no large answer fits")
 	}
-	return cmp.Or(c.Login.validate(), c.validateOIDC(), c.Limits.Validate())
+	return cmp.Or(c.Login.validate(), c.validateOIDC(), c.Limits.Validate(), c.validatePrefix())
+}
+
+func (c *Serve) validatePrefix() error {
+	if c.Prefix.Types != "" && c.Example {
+		return errors.New("--example asks by the names without --type-prefix: leave one of them out")
+	}
+	return c.Prefix.Validate()
 }
 
 func (c *Serve) validateOIDC() error {
