@@ -114,19 +114,16 @@ func await(thunks []dataloader.Thunk[upstream.Result]) ([]upstream.Result, error
 	return results, nil
 }
 
-// batchSource is a source that needs no goroutine for each job of a batch, as a store is.
-type batchSource interface {
-	Jobs(ctx context.Context, r upstream.Request, ids []string, each func(n int, job *upstream.EncodedJob, err error))
-}
-
 // loadAll asks for all ids at the same time; the source bounds how many calls
-// the process makes at once. It makes a job's failure data.
+// the process makes at once. It makes a job's failure data. Each id has a goroutine, so
+// that a job counts for its answer as soon as it has come, whatever comes before it.
 func loadAll(ctx context.Context, source upstream.Source, r upstream.Request, ids []string) []*dataloader.Result[upstream.Result] {
 	results := make([]*dataloader.Result[upstream.Result], len(ids))
 	answer := budget.HoldFrom(ctx).Answer()
 	ctx, cancel := context.WithCancelCause(ctx) // nothing more is asked for an answer that is refused
 	defer cancel(nil)
-	each := func(n int, job *upstream.EncodedJob, err error) {
+	load := func(n int) {
+		job, err := loadOne(ctx, source, r, ids[n])
 		if err == nil && answer != nil {
 			if err = answer.ReserveJob(job.Size()); err != nil {
 				cancel(err)
@@ -134,17 +131,11 @@ func loadAll(ctx context.Context, source upstream.Source, r upstream.Request, id
 		}
 		results[n] = resultOf(job, err)
 	}
-	if batch, ok := source.(batchSource); ok {
-		batch.Jobs(ctx, r, ids, each)
-		return results
-	}
 	var wait sync.WaitGroup
-	for n, id := range ids {
-		wait.Go(func() {
-			job, err := loadOne(ctx, source, r, id)
-			each(n, job, err)
-		})
+	for n := range ids[1:] {
+		wait.Go(func() { load(n + 1) })
 	}
+	load(0)
 	wait.Wait()
 	return results
 }

@@ -12,18 +12,12 @@ import (
 	"jobgraph/upstream"
 )
 
-// asked is a source that says what it is asked for, a batch at a time.
+// asked is a source that says what it is asked for.
 type asked chan string
 
-func (a asked) Job(context.Context, upstream.Request) (*upstream.EncodedJob, error) {
-	panic("a batch is asked for its jobs one by one")
-}
-
-func (a asked) Jobs(_ context.Context, _ upstream.Request, ids []string, each func(int, *upstream.EncodedJob, error)) {
-	for n, id := range ids {
-		each(n, upstream.Job{ID: id, Status: upstream.StatusPending}.Encode(), nil)
-		a <- id
-	}
+func (a asked) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
+	a <- r.Key.ID
+	return upstream.Job{ID: r.Key.ID, Status: upstream.StatusPending}.Encode(), nil
 }
 
 // What the fields of a query load is on its way before the first of them is resolved. Ids

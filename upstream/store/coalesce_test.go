@@ -45,31 +45,6 @@ func eventually(t *testing.T, condition func() bool, what string) {
 	require.Eventually(t, condition, 10*time.Second, time.Millisecond, what)
 }
 
-// The jobs of a batch are under way at the same time, and each is given once.
-func TestStore_JobsAreAskedForAtTheSameTime(t *testing.T) {
-	gate := faults.NewGate()
-	s, server := overFaults(t, gate.Fault(), Options{ActiveTTL: time.Hour, SettledTTL: time.Hour})
-	ids := []string{"a", "not an id", "b", "a", "c"}
-	types, done := make([]upstream.ErrorType, len(ids)), make(chan struct{})
-	given := map[int]int{}
-	jobs := func() {
-		s.Jobs(t.Context(), upstream.NewRequest(testToken, ""), ids, func(n int, job *upstream.EncodedJob, err error) {
-			given[n]++
-			if types[n] = upstream.TypeOf(err); err == nil {
-				assert.Equal(t, ids[n], job.ID())
-			}
-		})
-	}
-	go func() { jobs(); close(done) }()
-	eventually(t, func() bool { return server.Requests() == 3 }, "all requests")
-	gate.Open()
-	<-done
-	assert.Equal(t, []upstream.ErrorType{"", upstream.InvalidQuery, "", "", ""}, types)
-	jobs()
-	assert.Equal(t, map[int]int{0: 2, 1: 2, 2: 2, 3: 2, 4: 2}, given)
-	assert.EqualValues(t, 3, server.Requests())
-}
-
 func TestStore_CancellationHarmsNobody(t *testing.T) {
 	gate := faults.NewGate()
 	var coalesced atomic.Int32

@@ -60,36 +60,18 @@ type caller struct {
 }
 
 func (c caller) ask(t *testing.T) {
-	token, ids := []string{"aa11", "bb22", "cc33"}[c.random.IntN(3)], []string{"1", "2", "3", "4"}
-	c.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	ids = ids[:1+c.random.IntN(2)*c.random.IntN(4)]
+	token, id := []string{"aa11", "bb22", "cc33"}[c.random.IntN(3)], []string{"1", "2", "3", "4"}[c.random.IntN(4)]
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if c.random.IntN(4) == 0 {
 		defer time.AfterFunc(time.Duration(c.random.IntN(1500))*time.Microsecond, cancel).Stop()
 	}
-	request := upstream.NewRequest(token, ids[0])
-	request.Fresh = c.random.IntN(6) == 0
+	fresh := c.random.IntN(6) == 0
+	request := upstream.NewRequest(token, id)
+	request.Fresh = fresh
 	moment := c.oracle.Begin()
-	if len(ids) == 1 {
-		job, err := c.store.Job(ctx, request)
-		c.check(ctx, t, moment, request, job, err)
-	} else {
-		given := 0
-		c.store.Jobs(ctx, request, ids, func(n int, job *upstream.EncodedJob, err error) {
-			request.Key.ID = ids[n]
-			c.check(ctx, t, moment, request, job, err)
-			given++
-		})
-		assert.Len(t, ids, given)
-	}
-	if c.random.IntN(12) == 0 {
-		c.now.Advance(time.Duration(c.random.IntN(600)) * time.Millisecond)
-	}
-}
-
-func (c caller) check(ctx context.Context, t *testing.T, moment storetest.Moment, r upstream.Request, job *upstream.EncodedJob, err error) {
-	token, id, text := r.Token, r.Key.ID, storetest.Text(job, err)
+	job, err := c.store.Job(ctx, request)
+	text := storetest.Text(job, err)
 	if errors.Is(err, context.Canceled) {
 		assert.Error(t, ctx.Err(), "only who has left is told so")
 		return
@@ -97,8 +79,11 @@ func (c caller) check(ctx context.Context, t *testing.T, moment storetest.Moment
 	// The job API can be reached all the time: a call that was left must not look otherwise.
 	assert.NotEqual(t, upstream.Unavailable, upstream.TypeOf(err), "%v", err)
 	assert.NoError(t, c.oracle.Check(moment, token, id, text))
-	if r.Fresh {
+	if fresh {
 		c.oracle.Seen(moment, token, id, text)
+	}
+	if c.random.IntN(12) == 0 {
+		c.now.Advance(time.Duration(c.random.IntN(600)) * time.Millisecond)
 	}
 }
 

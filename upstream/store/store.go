@@ -161,36 +161,15 @@ func (s *Store) read(ctx context.Context, q question) answer {
 	if entry != nil {
 		return answer{entry.job, entry.list, entry.err()}
 	}
-	return s.await(ctx, reads, pending{q.Key, call, read})
-}
-
-// Jobs gives each of the jobs as [Store.Job] does, whose ids stand for the request's, and
-// asks for all of them at the same time. It calls each once for every id, in any order,
-// and needs no goroutine for one.
-func (s *Store) Jobs(ctx context.Context, r upstream.Request, ids []string, each func(n int, job *upstream.EncodedJob, err error)) {
-	reads := ReadSetFrom(ctx)
-	waits := make([]pending, len(ids)) // without a call where nothing is to be waited for
-	for n, id := range ids {
-		r.Key.ID = id
-		if err := r.Check(); err != nil {
-			reads.fail(err)
-			each(n, nil, err)
-			continue
-		}
-		entry, call, joined, read := reads.begin(ctx, s, question{Request: r})
-		s.count(question{Request: r}, entry, joined)
-		if entry != nil {
-			each(n, entry.job, entry.err())
-			continue
-		}
-		waits[n] = pending{r.Key, call, read}
+	select {
+	case <-call.Done():
+	case <-ctx.Done():
+		s.release(q.Key, call)
+		return answer{err: context.Cause(ctx)}
 	}
-	for n, wait := range waits {
-		if wait.call != nil {
-			a := s.await(ctx, reads, wait)
-			each(n, a.job, a.err)
-		}
-	}
+	outcome := call.Value()
+	reads.end(read, outcome)
+	return outcome.answer
 }
 
 func (s *Store) count(q question, served *entry, joined bool) {
@@ -205,26 +184,6 @@ func (s *Store) count(q question, served *entry, joined bool) {
 	case !q.Fresh:
 		s.opts.ObserveMiss()
 	}
-}
-
-// pending is a caller's wait for a call, which is a read of its read set.
-type pending struct {
-	key  upstream.Key
-	call *call
-	read int
-}
-
-// await waits until the call is complete, or the caller leaves it.
-func (s *Store) await(ctx context.Context, reads *ReadSet, p pending) answer {
-	select {
-	case <-p.call.Done():
-	case <-ctx.Done():
-		s.release(p.key, p.call)
-		return answer{err: context.Cause(ctx)}
-	}
-	outcome := p.call.Value()
-	reads.end(p.read, outcome)
-	return outcome.answer
 }
 
 // Stats are what the store holds, and has evicted for lack of room so far.

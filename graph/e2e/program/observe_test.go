@@ -97,7 +97,7 @@ func TestOperationLog_ALineEach(t *testing.T) {
 	for _, want := range []string{
 		`level=DEBUG msg=operation name=Fine hash=[0-9a-f]{16} kind=query outcome=OK took=\S+ jobs=2 calls=2 cached=0 coalesced=0 retries=0 errors=ITEM_NOT_FOUND:1\n`,
 		`level=DEBUG msg=operation name="" hash=[0-9a-f]{16} kind=query outcome=OK .* errors=BAD_API_TOKEN:1\n`, // a name that may be a token is none
-		`level=INFO msg=operation name="" hash=\S* kind=\S* outcome=GRAPHQL_VALIDATION_FAILED `,        // what fails is seen
+		`level=INFO msg=operation name="" hash=\S* kind=\S* outcome=GRAPHQL_VALIDATION_FAILED `,                 // what fails is seen
 		`level=DEBUG msg=operation name=Live .* kind=subscription outcome=OK .* events=1`,
 	} {
 		assert.Regexp(t, want, p.Log())
