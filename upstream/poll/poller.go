@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -31,7 +32,10 @@ type Options struct {
 	MaxInterval time.Duration
 	// MaxJobs bounds the pairs of token and job that are watched at once; 20,000.
 	MaxJobs int
-	// ObservePoll is called for each job that is polled; nil: it is not.
+	// ByList has the jobs of one token looked at by lists where that costs less, if the
+	// source gives lists.
+	ByList bool
+	// ObservePoll is called for each job that is polled by itself; nil: it is not.
 	ObservePoll func()
 	// Logger hears of panics in the source; nil: nobody.
 	Logger *slog.Logger
@@ -54,10 +58,13 @@ type Poller struct {
 	logger    *slog.Logger
 	observe   func()
 	wakes     *rate.Limiter
+	lists     upstream.Lister // nil: no job is looked at by lists
+	turn      atomic.Int64    // one more whenever a look begins or ends
 
-	mu   sync.Mutex
-	jobs map[upstream.Key]*watchedJob
-	byID map[string]map[*watchedJob]struct{} // by lower-case id, for wakes
+	mu     sync.Mutex
+	tokens map[upstream.TokenKey]*tokenJobs
+	jobs   map[upstream.Key]*watchedJob
+	byID   map[string]map[*watchedJob]struct{} // by lower-case id, for wakes
 }
 
 // New returns a Poller of nothing yet. It has no goroutine of its own:
@@ -67,8 +74,14 @@ func New(source upstream.Source, opts Options) *Poller {
 	if opts.ObservePoll == nil {
 		opts.ObservePoll = func() {}
 	}
+	var lists upstream.Lister
+	if opts.ByList {
+		lists, _ = source.(upstream.Lister)
+	}
 	return &Poller{
 		source:    source,
+		lists:     lists,
+		tokens:    map[upstream.TokenKey]*tokenJobs{},
 		observe:   opts.ObservePoll,
 		operation: new(upstream.Operation),
 		bounds:    bounds{interval, max(interval, cmp.Or(opts.MaxInterval, 30*time.Second))},
@@ -161,6 +174,13 @@ func (w *Poller) release(s *subscriber) {
 func (w *Poller) start(k upstream.Key, token string) *watchedJob {
 	ctx, cancel := context.WithCancel(context.Background())
 	watched := newWatchedJob(k, cancel)
+	watched.of = w.tokens[k.Token]
+	if watched.of == nil {
+		watched.of = &tokenJobs{token: token, key: k.Token, jobs: map[*watchedJob]struct{}{}}
+		watched.of.ctx, watched.of.cancel = context.WithCancel(context.Background())
+		w.tokens[k.Token] = watched.of
+	}
+	watched.of.jobs[watched] = struct{}{}
 	w.jobs[k] = watched
 	lower := strings.ToLower(k.ID)
 	if w.byID[lower] == nil {
@@ -169,7 +189,16 @@ func (w *Poller) start(k upstream.Key, token string) *watchedJob {
 	w.byID[lower][watched] = struct{}{}
 	go func() {
 		defer cancel()
-		watched.run(ctx, w.bounds, func() upstream.Result { return w.poll(ctx, token, k) })
+		watched.run(ctx, w.bounds, looks{
+			join: func() *round { return w.join(watched) },
+			info: func() look {
+				seen := look{at: time.Now(), began: w.turn.Add(1)}
+				seen.state = w.poll(ctx, token, k)
+				seen.ended = w.turn.Add(1)
+				return seen
+			},
+			lags: func() { w.rest(watched.of) },
+		})
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.remove(watched)
@@ -184,6 +213,11 @@ func (w *Poller) remove(watched *watchedJob) {
 		return
 	}
 	delete(w.jobs, watched.key)
+	delete(watched.of.jobs, watched)
+	if len(watched.of.jobs) == 0 {
+		watched.of.cancel()
+		delete(w.tokens, watched.key.Token)
+	}
 	lower := strings.ToLower(watched.key.ID)
 	delete(w.byID[lower], watched)
 	if len(w.byID[lower]) == 0 {
