@@ -72,7 +72,7 @@ var mutations = []mutation{
 	// Polling.
 	{"the process's wakes are bounded", "upstream/poll/poller.go", "if !w.wakes.Allow() {", "if false {",
 		"upstream/poll", "TestPoller_WakesOfTheProcessAreBounded"},
-	{"a job's wakes are bounded", "upstream/poll/watchedjob.go", "wakeGap-time.Since(polled)", "0*time.Since(polled)",
+	{"a job's wakes are bounded", "upstream/poll/watchedjob.go", "wakeGap-time.Since(last.at)", "0*time.Since(polled)",
 		"upstream/poll", "TestPoller_AWakePollsAtOnceAndAFloodOfThemDoesNot"},
 	{"polls have jitter", "upstream/poll/schedule.go", "0.8 + 0.4*rand.Float64()", "1 + 0*rand.Float64()",
 		"upstream/poll", "TestPoller_JobsDoNotBeatTogether"},

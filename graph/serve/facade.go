@@ -115,6 +115,7 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	poller := poll.New(jobs, poll.Options{
 		Interval:    c.PollInterval,
 		MaxInterval: c.PollMax,
+		ByList:      c.PollByList,
 		MaxJobs:     c.MaxWatchedJobs,
 		ObservePoll: f.metrics.Polled,
 		Logger:      f.logger,

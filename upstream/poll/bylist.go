@@ -210,6 +210,7 @@ func (w *Poller) list(t *tokenJobs, status upstream.JobStatus, byID map[string][
 		Only: func(id string) bool { return len(byID[strings.ToLower(id)]) > 0 },
 	})
 	request.Fresh, request.Operation = true, w.operation
+	w.observe()
 	seen := look{at: time.Now(), byList: true, began: w.turn.Add(1)}
 	list, err := w.lists.List(t.ctx, request)
 	seen.ended = w.turn.Add(1)

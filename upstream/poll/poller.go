@@ -35,7 +35,7 @@ type Options struct {
 	// ByList has the jobs of one token looked at by lists where that costs less, if the
 	// source gives lists.
 	ByList bool
-	// ObservePoll is called for each job that is polled by itself; nil: it is not.
+	// ObservePoll is called for each poll, of a job or of a list; nil: it is not.
 	ObservePoll func()
 	// Logger hears of panics in the source; nil: nobody.
 	Logger *slog.Logger

@@ -114,7 +114,7 @@ func NewMetrics() *Metrics {
 		}),
 		cacheHits:   counter("jobgraph_cache_hits_total", "Jobs that were served from the cache, answers that were cached as a whole aside."),
 		cacheMisses: counter("jobgraph_cache_misses_total", "Jobs that were looked up in the cache and asked of the job API."),
-		polls:       counter("jobgraph_polls_total", "Polls of jobs that subscriptions wait for."),
+		polls:       counter("jobgraph_polls_total", "Polls of jobs that subscriptions wait for, a list of them being one."),
 		callbacks:   counter("jobgraph_callbacks_total", "Callbacks of the job API that came to the signed address."),
 		names:       map[string]bool{},
 	}

@@ -30,6 +30,7 @@ type Serve struct {
 	UpstreamProxyFromEnv bool             `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Use HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
 	PollInterval         time.Duration    `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two polls of a watched job that has just changed or is nearly due (default ${default})."`
 	PollMax              time.Duration    `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
+	PollByList           bool             `env:"JOBGRAPH_POLL_BY_LIST" default:"true" help:"Poll the watched jobs of a token by lists where that costs less; --poll-by-list=false asks for each by itself (default ${default})."`
 	MaxWatchedJobs       int              `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
 	MaxConnections       int              `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
 	MaxClientConnections int              `name:"max-connections-per-client" env:"JOBGRAPH_MAX_CONNECTIONS_PER_CLIENT" default:"100" placeholder:"N" help:"Most of them that one client address has; 0 where a proxy's address is everybody's: no such bound (default ${default})."`
