@@ -72,13 +72,17 @@ type scanner struct {
 // next is the next byte that is no space, which is not taken.
 func (s *scanner) next() (byte, error) {
 	for {
-		c, err := s.reader.ReadByte()
-		if err != nil {
+		if _, err := s.reader.Peek(1); err != nil {
 			return 0, err
 		}
-		if bytes.IndexByte([]byte(space), c) < 0 {
-			return c, s.reader.UnreadByte()
+		chunk, _ := s.reader.Peek(s.reader.Buffered())
+		for i, c := range chunk {
+			if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+				_, err := s.reader.Discard(i)
+				return c, err
+			}
 		}
+		_, _ = s.reader.Discard(len(chunk))
 	}
 }
 
@@ -205,7 +209,8 @@ func (v *valueScan) in(chunk []byte) (n int, ended bool) {
 	for i, c := range chunk {
 		switch {
 		case v.scalar:
-			if bytes.IndexByte([]byte(space+",]}:"), c) >= 0 {
+			switch c {
+			case ' ', '\n', '\r', '\t', ',', ']', '}', ':':
 				return i, true
 			}
 		case v.escaped:
