@@ -7,6 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/stretchr/testify/assert"
 	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"jobgraph/graph/generated"
 	"jobgraph/upstream"
@@ -24,10 +25,10 @@ func (a asked) Job(_ context.Context, r upstream.Request) (*upstream.EncodedJob,
 // that are numbers are left to their field.
 func TestPrefetch_IDsAreLoadedBeforeFieldsAreResolved(t *testing.T) {
 	schema := generated.NewExecutableSchema(generated.Config{}).Schema()
-	document, failures := gqlparser.LoadQuery(schema, `query ($a: [ID!]!, $b: ID!, $never: Boolean!) {
+	document, failures := gqlparser.LoadQueryWithRules(schema, `query ($a: [ID!]!, $b: ID!, $never: Boolean!) {
 		a: job(ids: $a) { ...id } b: jobById(id: $b) { ...id } c: job(ids: ["c1", "a1", 5]) { ...id }
 		never: job(ids: ["d1"]) @include(if: $never) { ...id } __typename
-	} fragment id on Job { id }`)
+	} fragment id on Job { id }`, rules.NewDefaultRules())
 	assert.Empty(t, failures)
 	source := make(asked, 10)
 	ctx := graphql.WithOperationContext(t.Context(), &graphql.OperationContext{Doc: document, Operation: document.Operations[0],

@@ -94,7 +94,7 @@ func (c *Callbacks) subscription(params *graphql.RawParams) (s callback.Subscrip
 		return s, 0, badRequest("The heartbeatIntervalMs is 0, for none, or 500 to 600000.")
 	}
 	if s.Address, err = c.options.Origins.Check(address); err != nil {
-		return s, 0, badRequest(err.Error())
+		return s, 0, badRequest("The callbackUrl cannot be used: " + err.Error() + ".")
 	}
 	return s, heartbeat, nil
 }

@@ -33,13 +33,13 @@ func (o Origins) Check(text string) (*url.URL, error) {
 	address, err := url.Parse(text)
 	switch {
 	case len(text) > maxURL, err != nil, address.Host == "", address.Opaque != "":
-		return nil, errors.New("The callbackUrl is not an absolute http or https address.")
+		return nil, errors.New("it is not an absolute http or https address")
 	case address.User != nil, address.Fragment != "":
-		return nil, errors.New("The callbackUrl must have no user, password or fragment.")
+		return nil, errors.New("it must have no user, password or fragment")
 	case !slices.ContainsFunc(o, func(allowed string) bool {
 		return strings.EqualFold(allowed, address.Scheme+"://"+address.Host)
 	}):
-		return nil, errors.New("The callbackUrl is not of an origin that the operator of this server has allowed.")
+		return nil, errors.New("it is not of an origin that the operator of this server has allowed")
 	}
 	return address, nil
 }
