@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph/e2e/gqltest"
+	"jobgraph/upstream"
 	"jobgraph/upstream/faults"
 )
 
@@ -47,7 +48,11 @@ func badList(t *testing.T, fault *faults.Fault) {
 	})
 	require.NoError(t, err)
 	defer server.Close()
-	client := newClient(t, server.URL(), timeouts)
+	opts := upstream.Options{Timeout: 2 * time.Minute} // a large list may take its time
+	if fault.Slow {
+		opts = timeouts
+	}
+	client := newClient(t, server.URL(), opts)
 	endpoint := newEndpoint(t, client)
 	ask := func() gqltest.Answer {
 		return gqltest.Query(t, endpoint.url, listAndJobs, map[string]any{"ids": fiveGood}, "Authorization", "Bearer "+canary)
@@ -86,4 +91,15 @@ func listFails(t *testing.T, want string, answer gqltest.Answer) {
 	assert.Equal(t, strings.HasPrefix(want, "UPSTREAM_"), errs[0].Extensions["retryable"], "retryable")
 	assert.NotEmpty(t, errs[0].Message)
 	assert.NotContains(t, answer.Body, canary[:8])
+}
+
+// TestListFaults_RetryAfter tells a caller when to come again.
+func TestListFaults_RetryAfter(t *testing.T) {
+	server, err := faults.NewServer(func(string) *faults.Fault { return faults.RateLimit("7") })
+	require.NoError(t, err)
+	defer server.Close()
+	endpoint := newEndpoint(t, newClient(t, server.URL(), timeouts))
+	errs := gqltest.Query(t, endpoint.url, `{ jobs { nodes { id } } }`, nil, "Authorization", "Bearer "+canary).Errors()
+	require.Len(t, errs, 1)
+	assert.Equal(t, map[string]any{"code": "UPSTREAM_RATE_LIMITED", "retryable": true, "retryAfterSeconds": 7.0}, errs[0].Extensions)
 }

@@ -59,37 +59,44 @@ const (
 // TestSecrets_NoFaultShowsASecret has an upstream repeat the server's own token and an
 // address with credentials in each text of each fault, and asks by every route.
 func TestSecrets_NoFaultShowsASecret(t *testing.T) {
-	for _, fault := range append(faults.All("http://127.0.0.1:1/"+canary), faults.RateLimit(canary)) {
-		t.Run(fault.Name, func(t *testing.T) {
-			t.Parallel()
-			server, err := faults.NewServer(func(id string) *faults.Fault {
-				if id == badID {
-					return fault
-				}
-				return nil
-			})
-			require.NoError(t, err)
-			defer server.Close()
-			server.Repeat(secretURL)
-			var log lockedBuffer
-			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-			metrics := admin.NewMetrics()
-			opts := upstream.Options{Logger: logger, Observer: metrics, Timeout: time.Second, AttemptTimeout: 500 * time.Millisecond}
-			client := newClient(t, server.URL(), opts)
-			answers := everyRoute(t, graph.NewHandler(client, graph.Options{
-				Logger: logger, DefaultToken: canary, ObserveOperation: func(_ context.Context, done graph.Operation) { metrics.OperationDone(done, "") }}))
-			_, err = client.Job(t.Context(), upstream.NewRequest(canary, badID))
-			for ; err != nil; err = unwrapped(err) {
-				answers += err.Error()
-			}
-			operator := httptest.NewRecorder()
-			admin.New(metrics).ServeHTTP(operator, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/metrics", nil))
-			assert.Contains(t, operator.Body.String(), "jobgraph_upstream_call_seconds_count")
-			showsNoSecret(t, "answers", answers)
-			showsNoSecret(t, "the log", log.String())
-			showsNoSecret(t, "metrics", operator.Body.String())
-		})
+	const elsewhere = "http://127.0.0.1:1/" + canary
+	for _, fault := range append(faults.All(elsewhere), faults.RateLimit(canary)) {
+		t.Run(fault.Name, func(t *testing.T) { faultShowsNoSecret(t, badID, fault) })
 	}
+	for _, fault := range append(faults.Lists(elsewhere), faults.RateLimit(canary)) {
+		t.Run("list, "+fault.Name, func(t *testing.T) { faultShowsNoSecret(t, faults.List, fault) })
+	}
+}
+
+// faultShowsNoSecret has it come with one job, or with the list.
+func faultShowsNoSecret(t *testing.T, faulty string, fault *faults.Fault) {
+	t.Parallel()
+	server, err := faults.NewServer(func(id string) *faults.Fault {
+		if id == faulty {
+			return fault
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	defer server.Close()
+	server.Repeat(secretURL)
+	var log lockedBuffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	metrics := admin.NewMetrics()
+	opts := upstream.Options{Logger: logger, Observer: metrics, Timeout: time.Second, AttemptTimeout: 500 * time.Millisecond}
+	client := newClient(t, server.URL(), opts)
+	answers := everyRoute(t, graph.NewHandler(client, graph.Options{
+		Logger: logger, DefaultToken: canary, ObserveOperation: func(_ context.Context, done graph.Operation) { metrics.OperationDone(done, "") }}))
+	_, err = client.Job(t.Context(), upstream.NewRequest(canary, badID))
+	for ; err != nil; err = unwrapped(err) {
+		answers += err.Error()
+	}
+	operator := httptest.NewRecorder()
+	admin.New(metrics).ServeHTTP(operator, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/metrics", nil))
+	assert.Contains(t, operator.Body.String(), "jobgraph_upstream_call_seconds_count")
+	showsNoSecret(t, "answers", answers)
+	showsNoSecret(t, "the log", log.String())
+	showsNoSecret(t, "metrics", operator.Body.String())
 }
 
 func unwrapped(err error) error {
@@ -128,6 +135,7 @@ func everyRoute(t *testing.T, handler http.Handler) string {
 		jobs     = `{ job(ids: ["` + badID + `", "a1"]) ` + fields + ` }`
 		jobByID  = `{ a: jobById(id: "` + badID + `") ` + fields + ` b: jobById(id: "a1") ` + fields + ` }`
 		entities = `{ _entities(representations: [{__typename: "Job", id: "` + badID + `"}, {__typename: "Job", id: "a1"}]) { ... on Job { id } } }`
+		list     = `{ jobs(first: 4) { nodes { id status } pageInfo { endCursor } } }`
 		changes  = `subscription { jobUpdated(ids: ["` + badID + `"]) ` + fields + ` }`
 	)
 	var answers strings.Builder
@@ -153,7 +161,7 @@ func everyRoute(t *testing.T, handler http.Handler) string {
 		_ = answer.Header.Write(&answers)
 		answers.WriteString(answer.Body)
 	}
-	for _, query := range []string{jobs, jobByID, entities} {
+	for _, query := range []string{jobs, jobByID, entities, list} {
 		ask(http.MethodPost, "application/json", query)
 	}
 	ask(http.MethodGet, "application/json", jobs)

@@ -114,7 +114,7 @@ func listBodies() []*Fault {
 		faults = append(faults, &Fault{Name: "list: " + name, Want: malformed, do: body(func(string) string { return text })})
 	}
 	for name, jobs := range map[string]func() []listed{
-		"70 MB at once":        func() []listed { return append(goodJobs(), jobsAtOnce(70_000, 900)...) },
+		"70 MB at once":        func() []listed { return append(goodJobs(), jobsAtOnce(7_000, 10_000)...) },
 		"100,000 more at once": func() []listed { return append(goodJobs(), jobsAtOnce(100_000, 1)...) },
 	} {
 		faults = append(faults, &Fault{Name: "list: " + name, Want: malformed, do: list(jobs, same)})
@@ -131,12 +131,12 @@ func listBodies() []*Fault {
 		"neighbouring duplicates": func() []listed { return slices.Concat(goodJobs()[:1], goodJobs()[:2], goodJobs()[1:]) },
 		"unsorted":                func() []listed { return slices.Concat(goodJobs()[3:], goodJobs()[1:3], goodJobs()[:1]) },
 		"sorted the other way":    func() []listed { return reversed(goodJobs()) },
-		"30 MB":                   func() []listed { return append(goodJobs(), olderJobs(30_000, 900)...) },
+		"30 MB":                   func() []listed { return append(goodJobs(), olderJobs(3_000, 10_000)...) },
 		"30 MB, unsorted": func() []listed {
-			older := olderJobs(30_000, 900)
-			return slices.Concat(older[:15_000], goodJobs()[2:], older[15_000:], goodJobs()[:2])
+			older := olderJobs(3_000, 10_000)
+			return slices.Concat(older[:1_500], goodJobs()[2:], older[1_500:], goodJobs()[:2])
 		},
-		"30 MB, sorted the other way": func() []listed { return reversed(append(goodJobs(), olderJobs(30_000, 900)...)) },
+		"30 MB, sorted the other way": func() []listed { return reversed(append(goodJobs(), olderJobs(3_000, 10_000)...)) },
 		"30 MB at once":               func() []listed { return append(goodJobs(), jobsAtOnce(30_000, 900)...) },
 	} {
 		faults = append(faults, &Fault{Name: "list: " + name, do: list(jobs, same)})
