@@ -256,6 +256,12 @@ var mutations = []mutation{
 	{"each gauge shows its own", "graph/serve/admin/metrics.go", "func (m *Metrics) Watch(jobs, connections func() int) {", "func (m *Metrics) Watch(connections, jobs func() int) {",
 		"graph/serve/admin", "TestMetrics_WatchShowsEachByItsName"},
 
+	// Lists fail as jobs do.
+	{"a job is in a page once", "upstream/selection.go", "slices.CompactFunc(s.jobs, func(a, b ListedJob) bool { return a.At == b.At })", "s.jobs[:len(s.jobs):len(s.jobs)]",
+		"graph", "TestListFaults_Matrix"},
+	{"a page is sorted whatever the list is", "upstream/selection.go", "slices.SortStableFunc(s.jobs, func(a, b ListedJob) int { return a.At.Compare(b.At) })", "",
+		"graph", "TestListFaults_Matrix"},
+
 	// The sandbox is the job API.
 	{"both ends of a range belong to it", "upstream/sandbox/filter.go", "!d.of(i).IsZero() && !d.of(i).After(to.Time)", "d.of(i).Before(to.Time)",
 		"upstream/sandbox", "TestList_Filters"},
