@@ -21,6 +21,8 @@ type Job struct {
 	ID, ExternalID, Name, Username string
 	Status                         string // as the API spells it; "": Pending
 	Created                        time.Time
+	// NoPadInName has the padding in another field.
+	NoPadInName bool
 }
 
 // Order is how a list is sorted.
@@ -77,7 +79,7 @@ func (a *API) Jobs() []Job {
 	return a.sorted(func(Job) bool { return true })
 }
 
-// Asked is how often each was asked for, and how many bytes all lists had, since the last time.
+// Asked is how often each was asked for, and how many bytes all answers had, since the last time.
 func (a *API) Asked() (lists []url.Values, infos []string, bytes int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -144,7 +146,10 @@ func (a *API) info(w http.ResponseWriter, id string) {
 		fmt.Fprint(w, `{"ErrorType": "ITEM_NOT_FOUND", "ErrorComment": "There is no such job."}`)
 		return
 	}
-	fmt.Fprint(w, job.text(a.Pad))
+	n, _ := fmt.Fprint(w, job.text(a.Pad))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.bytes += n
 }
 
 // filter is the query's.
@@ -168,7 +173,12 @@ func filter(query url.Values) func(Job) bool {
 func (job Job) status() string { return cmp.Or(job.Status, "Pending") }
 
 func (job Job) text(pad int) string {
-	fields := map[string]any{"JobId": job.ID, "JobStatus": job.status(), "JobName": job.Name + strings.Repeat("x", pad)}
+	fields := map[string]any{"JobId": job.ID, "JobStatus": job.status(), "JobName": job.Name}
+	if padding := strings.Repeat("x", pad); job.NoPadInName {
+		fields["Options"] = map[string]any{"notes": padding}
+	} else {
+		fields["JobName"] = job.Name + padding
+	}
 	if job.ExternalID != "" {
 		fields["ExternalID"] = job.ExternalID
 	}

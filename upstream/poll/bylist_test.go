@@ -29,7 +29,6 @@ type account struct {
 	mu           sync.Mutex
 	jobs         map[string][]version // the newest last
 	infos, lists int
-	bytes        int
 	failLists    bool
 	others       int // jobs that nobody watches, in each list
 	// takes is how long a list is under way after it was made.

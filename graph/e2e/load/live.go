@@ -124,3 +124,6 @@ func (l *Live) follow(ctx context.Context, url string, ids []string) error {
 	}
 	return fmt.Errorf("the status was %s", response.Status)
 }
+
+// MovingJob is the id of the n-th job that [Subscribe] subscribes to.
+func MovingJob(n int64) string { return id(movingJob, n) }
