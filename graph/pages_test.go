@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/budget"
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 	"jobgraph/upstream/listtest"
@@ -217,4 +218,39 @@ func TestEntities_ByExternalID(t *testing.T) {
 	for _, failed := range got.Errors() {
 		assert.Equal(t, "INVALID_QUERY", failed.Extensions["code"])
 	}
+}
+
+// An operation holds no more bytes of jobs than an answer may have, those of pages included.
+func TestJobs_BytesAreBounded(t *testing.T) {
+	api := account(50)
+	api.Pad = 4 << 10
+	rest := httptest.NewServer(api)
+	client, err := upstream.New(rest.URL, upstream.Options{})
+	require.NoError(t, err)
+	server := httptest.NewServer(graph.NewHandler(client, graph.Options{DefaultToken: "aa11", Budget: budget.New(1<<20, 100<<10)}))
+	t.Cleanup(func() { server.Close(); client.Close(); rest.Close() })
+	got := gqltest.Query(t, server.URL, `{ jobs(first: 50) { nodes { id } } }`, nil)
+	assert.Equal(t, "COMPLEXITY_LIMIT_EXCEEDED", got.Code(), got.Body)
+	assert.Contains(t, got.Errors()[0].Message, "102400 bytes together")
+	got = gqltest.Query(t, server.URL, `{ jobs(first: 20) { nodes { id } } }`, nil)
+	assert.Empty(t, got.Errors(), got.Body)
+	got = gqltest.Query(t, server.URL, `{ jobs(first: 20) { nodes { name } edges { node { name } } } }`, nil)
+	assert.Equal(t, "COMPLEXITY_LIMIT_EXCEEDED", got.Code())
+}
+
+// A page of jobs that are the same since is served again, and one of a list that changed is not.
+func TestJobs_ResponsesAreCachedWithTheirList(t *testing.T) {
+	api := account(3)
+	url := lists(t, api)
+	first := gqltest.Query(t, url, `{ jobs(first: 2) { nodes { id } } }`, nil)
+	api.Asked()
+	assert.Equal(t, first.Body, gqltest.Query(t, url, `{ jobs(first: 2) { nodes { id } } }`, nil).Body)
+	asked, infos, _ := api.Asked()
+	assert.Empty(t, asked)
+	assert.Empty(t, infos)
+	api.Set(listtest.Job{ID: "00ff", Created: time.Now()})
+	fresh := gqltest.Query(t, url, `{ jobs(first: 2) { nodes { id } } }`, nil, "Cache-Control", "no-cache")
+	assert.JSONEq(t, `{"jobs": {"nodes": [{"id": "00ff"}, {"id": "0002"}]}}`, fresh.Data())
+	after := gqltest.Query(t, url, `{ jobs(first: 2) { nodes { id } } }`, nil)
+	assert.JSONEq(t, fresh.Data(), after.Data(), "the old one is of a list that was replaced")
 }

@@ -77,6 +77,8 @@ func TestFederation(t *testing.T) {
 		for _, jobs := range []string{c.jobs, program.Start(t, "--federation-version=2.0").URL + "/graphql"} {
 			said := run(t, "node", "federation/composers.js", "jobs="+jobs, "projects=federation/projects.graphql")
 			assert.Equal(t, "apollo composes\ncosmo composes\nguild composes\n", said)
+			said = run(t, "node", "federation/composers.js", "jobs="+jobs, "projects=federation/projects.graphql", "orders=federation/orders.graphql")
+			assert.Equal(t, "apollo composes\ncosmo composes\nguild composes\n", said, "beside neighbours that use either key")
 		}
 	})
 	t.Run("a neighbour has types of the same names", func(t *testing.T) {
