@@ -109,7 +109,7 @@ var withoutSettings = sync.OnceFunc(func() {
 
 // isSetting tells the program's settings from the tests' own, such as JOBGRAPH_REQUIRE_ALL.
 func isSetting(name string) bool {
-	return strings.HasPrefix(name, "JOBGRAPH_") && name != requireAll && name != "JOBGRAPH_BENCH"
+	return strings.HasPrefix(name, "JOBGRAPH_") && name != requireAll && name != "JOBGRAPH_BENCH" && name != "JOBGRAPH_PICTURE"
 }
 
 // await returns when the program has announced its addresses.
