@@ -14,6 +14,7 @@ import (
 	"jobgraph/graph/clientaddr"
 	"jobgraph/graph/errcode"
 	"jobgraph/graph/transport"
+	"jobgraph/upstream"
 	"jobgraph/upstream/keyedhash"
 )
 
@@ -37,8 +38,10 @@ type callers struct {
 	defaultToken string
 	// authenticate is Options.Authenticate; nil: the bearer token is the job API's.
 	authenticate func(ctx context.Context, bearer string) (Identity, error)
-	rates        *admission.RateLimiter
-	hash         *keyedhash.Hasher
+	// scenario is Options.Scenario; nil: there are none.
+	scenario func(token, text string) string
+	rates    *admission.RateLimiter
+	hash     *keyedhash.Hasher
 }
 
 // identify reads the lines Authorization: Bearer … of a request. None at all leave the caller
@@ -75,6 +78,19 @@ func (c callers) anonymous(r *http.Request) caller {
 	return from
 }
 
+// ScenarioHeader is the header, or the key of connection_init's payload, that wants a scenario
+// of the sandbox.
+const ScenarioHeader = "X-Sandbox"
+
+// inScenario is the token in the scenario, which is a token of its own: caches, pollers and
+// circuit breakers keep one scenario from another as they keep callers.
+func (c callers) inScenario(token, text string) string {
+	if c.scenario == nil || text == "" || !upstream.IsToken(token) {
+		return token
+	}
+	return c.scenario(token, text)
+}
+
 // refusal is the answer to a caller that is not let in.
 func refusal(err error) (status int, code, message string) {
 	if errors.Is(err, ErrNoVerifier) {
@@ -91,6 +107,10 @@ func (c callers) withRequest(next http.Handler, maxBody int64, observe func(ctx 
 		start := time.Now()
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		from := c.identify(r.Context(), c.anonymous(r), r.Header.Values("Authorization"))
+		if c.scenario != nil {
+			w.Header().Add("Vary", ScenarioHeader)
+			from.token = c.inScenario(from.token, r.Header.Get(ScenarioHeader))
+		}
 		if from.refused != nil && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 			status, code, message := refusal(from.refused)
 			transport.Refuse(w, r, status, code, message)
@@ -117,6 +137,9 @@ func (c callers) withInitToken(ctx context.Context, payload map[string]any) (con
 		lines = append(lines, line)
 	}
 	from := c.identify(ctx, callerFrom(ctx), lines)
+	if wanted, ok := payload[ScenarioHeader].(string); ok {
+		from.token = c.inScenario(from.token, wanted)
+	}
 	if from.refused != nil {
 		_, _, message := refusal(from.refused)
 		return nil, errors.New(message)

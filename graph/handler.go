@@ -42,6 +42,9 @@ type Options struct {
 	SubgraphSDL bool
 	// FederationVersion is that of the SDL in _service, of [FederationVersions]; "": the first.
 	FederationVersion string
+	// Scenario gives the token of a sandbox's scenario, for requests with the header X-Sandbox;
+	// nil: the header means nothing.
+	Scenario func(token, text string) string
 	// Prefix is before the names of the schema's types.
 	Prefix Prefix
 	// DisableGET answers GET with 405.
@@ -153,7 +156,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		return next(withLoader(ctx, newLoader(source, lists, callerFrom(ctx), opts.Tracer)))
 	})
 	server.AroundResponses(prefetch)
-	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate,
+	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate, scenario: opts.Scenario,
 		rates: admission.NewRateLimiter(opts.Rate), hash: keyedhash.New()}
 	// The first transport that takes a request answers it, and the last takes all.
 	addLiveTransports(server, opts, from)

@@ -425,3 +425,21 @@ func TestLive_TooManyWatchedJobs(t *testing.T) {
 	assert.Contains(t, c.receive(), `"code":"OVERLOADED"`)
 	assert.Equal(t, `{"id":"a","type":"complete"}`, c.receive())
 }
+
+// A page's WebSocket can send no header: it wants a scenario in the first message.
+func TestWebSocket_AScenarioInTheInitPayload(t *testing.T) {
+	t.Parallel()
+	s := startLive(t, func(o *graph.Options) {
+		o.DefaultToken = "abcd"
+		o.Scenario = func(token, text string) string {
+			assert.Equal(t, "abcd", token)
+			assert.Equal(t, "good", text)
+			return liveToken
+		}
+	})
+	c := s.dial(t, nil)
+	c.send(`{"type": "connection_init", "payload": {"X-Sandbox": "good"}}`)
+	require.Equal(t, `{"type":"connection_ack"}`, c.receive())
+	c.subscribe("1", subscribing, liveJob)
+	assert.Contains(t, c.receive(), `"status":"PENDING"`)
+}

@@ -168,7 +168,7 @@ func (f *facade) listen() (err error) {
 		if err != nil {
 			return err
 		}
-		f.backends = append(f.backends, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{TokenLife: time.Hour})})
+		f.backends = append(f.backends, web.Server{Listener: listener, Handler: sandbox.New(sandbox.Options{TokenLife: time.Hour, Scenario: f.Scenario()})})
 		f.upstreamURL, f.token = "http://"+listener.Addr().String(), cmp.Or(f.token, sandbox.Token)
 	}
 	if f.OIDCIssuer != "" {
@@ -224,6 +224,7 @@ func (f *facade) storeOptions() store.Options {
 
 func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connections *transport.Connections, bytes *budget.Budget, documents *persisted.List) http.Handler {
 	options := graph.Options{
+		Scenario:          f.scenarios(),
 		Limits:            f.Limits,
 		MaxBodyBytes:      f.MaxBodyBytes,
 		MaxInflight:       f.MaxInflight,
@@ -253,6 +254,14 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		options.Authenticate = f.identities.Authenticate
 	}
 	return graph.NewHandler(source, options)
+}
+
+// scenarios are the embedded sandbox's alone.
+func (f *facade) scenarios() func(token, text string) string {
+	if f.UpstreamURL != "" {
+		return nil
+	}
+	return sandbox.ScenarioToken
 }
 
 // public is the public address's handler.

@@ -28,6 +28,6 @@ func serveSandbox(ctx context.Context, c *settings.Sandbox, stdout, stderr io.Wr
 	fmt.Fprintf(stdout, "Try:\n  curl '%[1]s/api/job/info?%[2]s&job_id=%[3]s'\n  curl '%[1]s/api/job/list?%[2]s&JobStatus=Complete'\n",
 		base, query, sandbox.ExampleRequestJobID)
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	handler := sandbox.New(sandbox.Options{Jobs: c.Jobs, ListLag: c.ListLag, TokenLife: c.TokenLife})
+	handler := sandbox.New(sandbox.Options{Jobs: c.Jobs, ListLag: c.ListLag, TokenLife: c.TokenLife, Scenario: c.Scenario()})
 	return web.Serve(ctx, logger, web.Server{Listener: listener, Handler: handler})
 }

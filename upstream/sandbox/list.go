@@ -11,7 +11,7 @@ import (
 
 // list answers with all jobs that pass, newest creation first, those without a creation date last. It writes one job
 // after the other: a list of any length takes the memory of one.
-func (s *server) list(w http.ResponseWriter, r *http.Request) {
+func (s *server) list(w http.ResponseWriter, r *http.Request, scenario Scenario) {
 	values, fault := parameters(r.URL.RawQuery, "v", "api_token")
 	var filter *filter
 	if fault == nil {
@@ -28,13 +28,13 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	s.writeList(bufio.NewWriter(w), filter)
+	s.writeList(bufio.NewWriter(w), filter, scenario)
 }
 
-func (s *server) writeList(w *bufio.Writer, f *filter) {
+func (s *server) writeList(w *bufio.Writer, f *filter, scenario Scenario) {
 	w.WriteString(`{"Username":"` + ownAccount + `","ActiveJobs":[`)
 	separator := ""
-	for job, view := range s.newestFirst(f, s.now().Add(-s.listLag)) {
+	for job, view := range s.newestFirst(f, s.now().Add(-s.listLag), scenario) {
 		if !f.passes(&view.info) {
 			continue
 		}
@@ -50,7 +50,7 @@ func (s *server) writeList(w *bufio.Writer, f *filter) {
 }
 
 // newestFirst are the jobs of the accounts that are asked for, at a moment.
-func (s *server) newestFirst(f *filter, now time.Time) func(yield func(job, view) bool) {
+func (s *server) newestFirst(f *filter, now time.Time, scenario Scenario) func(yield func(job, view) bool) {
 	type entry struct {
 		job
 		view
@@ -58,8 +58,8 @@ func (s *server) newestFirst(f *filter, now time.Time) func(yield func(job, view
 	var few []entry
 	for _, job := range jobs {
 		// One body is served under two ids, and one job stands for many that are made when they are asked for.
-		if view := job.view(s.started, now); f.owns(job.Account) && view.JobID == job.ID {
-			few = append(few, entry{job, view})
+		if f.owns(job.Account) && job.view(s.started, now).JobID == job.ID {
+			few = append(few, entry{job, scenario.see(job, s.started, now)})
 		}
 	}
 	slices.SortStableFunc(few, func(a, b entry) int { return b.CreationDate.Compare(a.CreationDate.Time) })
@@ -74,7 +74,7 @@ func (s *server) newestFirst(f *filter, now time.Time) func(yield func(job, view
 					few = few[1:]
 				}
 				many := s.volume.job(i)
-				if !yield(many, many.view(s.started, now)) {
+				if !yield(many, scenario.see(many, s.started, now)) {
 					return
 				}
 			}

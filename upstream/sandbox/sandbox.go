@@ -37,6 +37,8 @@ type Options struct {
 	ListLag time.Duration
 	// TokenLife is how long a token of a login lives without being used; 0: for ever. Upstream's live an hour.
 	TokenLife time.Duration
+	// Scenario is that of requests which want no other one.
+	Scenario Scenario
 	// Accounts are those that can log in, by user name; nil: the documented one.
 	Accounts map[string]Account
 }
@@ -56,7 +58,7 @@ func New(opts Options) http.Handler {
 	if accounts == nil {
 		accounts = map[string]Account{Username: {Password, SecureKey}}
 	}
-	return &server{now: now, started: started, volume: newVolume(opts.Jobs, started), listLag: opts.ListLag,
+	return &server{now: now, started: started, scenario: opts.Scenario, volume: newVolume(opts.Jobs, started), listLag: opts.ListLag,
 		sessions: sessions{accounts: accounts, life: opts.TokenLife, now: now, tokens: map[string]time.Time{}}}
 }
 
@@ -65,6 +67,7 @@ type server struct {
 	started  time.Time
 	volume   volume
 	listLag  time.Duration
+	scenario Scenario
 	sessions sessions
 }
 
@@ -78,30 +81,37 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		fail(w, http.StatusMethodNotAllowed, invalidQuery("Ask for "+r.URL.Path+" with GET."))
+	case r.URL.Path == infoPath || r.URL.Path == listPath:
+		scenario, r, fault := s.scenarioOf(r)
+		if fault != nil {
+			fail(w, http.StatusBadRequest, fault)
+			return
+		}
+		scenario.play(w, r, serve)
 	default:
-		serve(w, r)
+		serve(w, r, Scenario{})
 	}
 }
 
-func (s *server) endpoint(path string) http.HandlerFunc {
+func (s *server) endpoint(path string) func(http.ResponseWriter, *http.Request, Scenario) {
 	switch path {
 	case infoPath:
 		return s.info
 	case listPath:
 		return s.list
 	case loginPath:
-		return s.sessions.login
+		return func(w http.ResponseWriter, r *http.Request, _ Scenario) { s.sessions.login(w, r) }
 	case logoutPath:
-		return s.sessions.logout
+		return func(w http.ResponseWriter, r *http.Request, _ Scenario) { s.sessions.logout(w, r) }
 	}
 	return nil
 }
 
-func (s *server) info(w http.ResponseWriter, r *http.Request) {
+func (s *server) info(w http.ResponseWriter, r *http.Request, scenario Scenario) {
 	job, fault := s.find(r.URL.RawQuery)
 	if fault != nil {
 		fail(w, http.StatusBadRequest, fault)
 		return
 	}
-	answer(w, http.StatusOK, job.view(s.started, s.now()).text())
+	answer(w, http.StatusOK, scenario.see(job, s.started, s.now()).text())
 }

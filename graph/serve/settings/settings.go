@@ -3,6 +3,7 @@
 package settings
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"jobgraph/graph/admission"
 	"jobgraph/graph/serve/web"
 	"jobgraph/graph/transport/callback"
+	"jobgraph/upstream/sandbox"
 )
 
 // Serve are the settings of the facade. A bool or a limit says in its help line
@@ -52,6 +54,7 @@ type Serve struct {
 	SubgraphSDL          bool             `name:"subgraph-sdl" env:"JOBGRAPH_SUBGRAPH_SDL" help:"Answer a federation gateway's _service in spite of --introspection=false."`
 	FederationVersion    string           `env:"JOBGRAPH_FEDERATION_VERSION" default:"2.9" enum:"2.9,2.0" placeholder:"2.9|2.0" help:"Version of federation that _service links: 2.0 for a gateway that knows no newer one, without what a router reads of costs, tags and types to share (default ${default})."`
 	Prefix               graph.Prefix     `embed:""`
+	SandboxScenario
 	Playground           bool             `env:"JOBGRAPH_PLAYGROUND" default:"true" help:"Serve GraphiQL at /; --playground=false does not (default ${default})."`
 	GET                  bool             `name:"get" env:"JOBGRAPH_GET" default:"true" help:"Run queries sent by GET; --get=false does not (default ${default})."`
 	AllowedHost          web.Hosts        `env:"JOBGRAPH_ALLOWED_HOST" placeholder:"HOST" help:"Names by which the public address may be called, such as captions.example.com, with commas between, beside localhost and IP addresses; WARNING: * lets pages of the web in that point their own name here (DNS rebinding). None: no name where the server lends its own token (--upstream-token or the sandbox's) or listens on loopback only, otherwise any."`
@@ -64,11 +67,30 @@ type Serve struct {
 	LogLevel             slog.Level       `env:"JOBGRAPH_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
 }
 
+// SandboxScenario is a setting of both sandboxes: the embedded one and that by itself.
+type SandboxScenario struct {
+	Text string `name:"sandbox-scenario" env:"JOBGRAPH_SANDBOX_SCENARIO" placeholder:"TEXT" help:"How the sandbox behaves where a request wants nothing else by the header X-Sandbox, such as slow=2s,fail=503; none: as always."`
+}
+
+// Scenario is the parsed one, once it is valid.
+func (s SandboxScenario) Scenario() sandbox.Scenario {
+	scenario, _ := sandbox.ParseScenario(s.Text)
+	return scenario
+}
+
+func (s SandboxScenario) validate() error {
+	if _, err := sandbox.ParseScenario(s.Text); err != nil {
+		return fmt.Errorf("--sandbox-scenario: %w", err)
+	}
+	return nil
+}
+
 // Sandbox are the settings of the sandbox by itself.
 type Sandbox struct {
-	Listen    string        `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
-	Jobs      int           `env:"JOBGRAPH_SANDBOX_JOBS" default:"0" placeholder:"N" help:"How many more jobs the account has, to try lists on, such as 20000 (default ${default})."`
-	ListLag   time.Duration `env:"JOBGRAPH_SANDBOX_LIST_LAG" default:"0s" placeholder:"DURATION" help:"How far lists are behind the jobs' info, such as 3s (default ${default})."`
+	Listen  string        `env:"JOBGRAPH_SANDBOX_LISTEN" default:":8090" placeholder:"ADDRESS" help:"Address of the job API (default ${default})."`
+	Jobs    int           `env:"JOBGRAPH_SANDBOX_JOBS" default:"0" placeholder:"N" help:"How many more jobs the account has, to try lists on, such as 20000 (default ${default})."`
+	ListLag time.Duration `env:"JOBGRAPH_SANDBOX_LIST_LAG" default:"0s" placeholder:"DURATION" help:"How far lists are behind the jobs' info, such as 3s (default ${default})."`
+	SandboxScenario
 	TokenLife time.Duration `env:"JOBGRAPH_SANDBOX_TOKEN_LIFE" default:"1h" placeholder:"DURATION" help:"How long a token of a login lives without being used (default ${default})."`
 }
 

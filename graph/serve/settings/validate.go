@@ -57,7 +57,14 @@ func (c *Serve) Validate() error {
 	case c.MaxMemoryAnswers < c.MaxResponseBytes:
 		return errors.New("--max-memory-answers must be at least --max-response-bytes, or no large answer fits")
 	}
-	return cmp.Or(c.Login.validate(), c.validateOIDC(), c.Limits.Validate(), c.validatePrefix())
+	return cmp.Or(c.Login.validate(), c.validateOIDC(), c.Limits.Validate(), c.validatePrefix(), c.SandboxScenario.validate(), c.validateScenario())
+}
+
+func (c *Serve) validateScenario() error {
+	if c.SandboxScenario.Text != "" && c.UpstreamURL != "" {
+		return errors.New("--sandbox-scenario is for the embedded sandbox: leave it or --upstream-url out")
+	}
+	return nil
 }
 
 func (c *Serve) validatePrefix() error {
@@ -101,7 +108,7 @@ func (c *Sandbox) Validate() error {
 	case c.TokenLife <= 0:
 		return errors.New("--token-life must be more than 0, such as 1h")
 	}
-	return nil
+	return c.SandboxScenario.validate()
 }
 
 // Validate is called by kong.

@@ -65,7 +65,7 @@ func (o Origins) middleware(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: o,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Accept", "Authorization", "Cache-Control", "Content-Type", "If-None-Match", "JobGraph-Trace", "Traceparent", "Tracestate", admission.PriceHeader},
+		AllowedHeaders: []string{"Accept", "Authorization", "Cache-Control", "Content-Type", "If-None-Match", "JobGraph-Trace", "Traceparent", "Tracestate", "X-Sandbox", admission.PriceHeader},
 		ExposedHeaders: []string{"Etag", "Retry-After", admission.PriceHeader, "JobGraph-Upstream-Calls"},
 		MaxAge:         600,
 	}).Handler(next)
