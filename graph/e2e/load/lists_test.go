@@ -112,7 +112,9 @@ func TestPollByList(t *testing.T) {
 		lists, infos, bytes := api.Asked()
 		t.Logf("| by list: %v | %.2f | %.2f | %.0f | %.2f | %d MiB |", byList, float64(len(lists)+len(infos))/60, float64(len(lists))/60,
 			float64(bytes)/60e3, (after.cpu - before.cpu).Seconds(), after.peak>>20)
-		require.Empty(t, live.Wrong())
+		if live.Errors() == 0 { // else states come again after errors
+			require.Empty(t, live.Wrong())
+		}
 		live.Close()
 		server.Close()
 	}
