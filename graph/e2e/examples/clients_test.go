@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph"
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
 	"jobgraph/upstream/sandbox"
@@ -98,6 +99,22 @@ func hasAll(t *testing.T, output listOutput, size int) {
 func decodeJSON(t *testing.T, text string, to any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(text), to), "%.200s", text)
+}
+
+func TestClients_GQLTada(t *testing.T) {
+	needsNode(t)
+	program.NeedFile(t, "node_modules/gql.tada", "run npm ci --ignore-scripts in graph/e2e/examples")
+	server := program.Start(t)
+	types := run(t, "node", "clients/tada/schema.js", server.URL+"/graphql")
+	require.NoError(t, os.WriteFile("clients/tada/introspection.ts", []byte(types), 0o600))
+	run(t, "node_modules/.bin/tsc", "--project", "clients/tada")
+	assert.Equal(t, "example_job", runClient(t, "clients/tada/build/jobs.js", server.URL).One.Name)
+}
+
+// What a registry of schemas is given is the SDL that a gateway reads.
+func TestClients_TheSDLOfARegistry(t *testing.T) {
+	needsNode(t)
+	assert.Equal(t, graph.SDL(), run(t, "node", "federation/sdl.js", program.Start(t).URL+"/graphql"))
 }
 
 func TestClients_Relay(t *testing.T) {

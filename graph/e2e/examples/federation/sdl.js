@@ -1,3 +1,8 @@
+// Prints a subgraph's SDL, for a registry of schemas:
+//
+//   node federation/sdl.js http://localhost:8080/graphql > jobs.graphqls
+import { pathToFileURL } from 'node:url';
+
 // readSdl asks a subgraph for its SDL, as every gateway's tools do.
 export async function readSdl(url) {
   const response = await fetch(url, {
@@ -8,3 +13,5 @@ export async function readSdl(url) {
   const { data } = await response.json();
   return data._service.sdl;
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) process.stdout.write(await readSdl(process.argv[2]));
