@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"time"
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -79,6 +80,8 @@ type Options struct {
 	// ObserveShared is told of each answer that was given without an execution: how is
 	// [responsecache.InFlight] or [responsecache.Cached]; nil: nobody is told.
 	ObserveShared func(how string)
+	// UpstreamTimeout bounds one page of a list, all of its calls together; 10 s.
+	UpstreamTimeout time.Duration
 	// Poller polls for subscriptions; nil: one of the source, with its defaults.
 	Poller *poll.Poller
 	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
@@ -104,7 +107,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	if !ok {
 		lists = noLists{}
 	}
-	resolver := &Resolver{poller: poller, pages: paging.Pager{Source: lists}}
+	resolver := &Resolver{poller: poller, pages: paging.Pager{Source: lists, Timeout: opts.UpstreamTimeout}}
 	own := servedSchema()
 	names := renamer(opts.Prefix.names(slices.Collect(maps.Values(own.Types))))
 	if len(names) > 0 {

@@ -244,6 +244,7 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		CacheResponses:    f.Cache && f.CacheAnswers,
 		ObserveShared:     f.metrics.AnswerShared,
 		Poller:            poller,
+		UpstreamTimeout:   f.UpstreamTimeout,
 		Callbacks:         f.callbacks,
 		Connections:       connections,
 		MaxOperations:     f.MaxOperations,

@@ -9,6 +9,7 @@
 package paging
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -62,12 +63,17 @@ type Page struct {
 // Pager cuts the lists of a source. It is safe for concurrent use.
 type Pager struct {
 	Source upstream.Lister
+	// Timeout bounds one page, all of its calls together; 0: 10 s.
+	Timeout time.Duration
 	// Now is for tests; nil: the system's clock.
 	Now func() time.Time
 }
 
 // Page gives the page. The error is the source's.
 func (p *Pager) Page(ctx context.Context, r Request) (*Page, error) {
+	if deadline := time.Now().Add(cmp.Or(p.Timeout, 10*time.Second)); r.Deadline.IsZero() || deadline.Before(r.Deadline) {
+		r.Deadline = deadline
+	}
 	w := p.newWalk(r)
 	for calls := 1; w.wanted() > 0 && !w.ended; calls++ {
 		if calls > MaxCalls { // the last list was cut all the same

@@ -27,10 +27,12 @@ var now = time.Date(2026, 5, 6, 7, 8, 9, 123_456_000, time.UTC)
 type counted struct {
 	upstream.Lister
 	calls, bytes int
+	deadlines    []time.Time
 }
 
 func (c *counted) List(ctx context.Context, r upstream.ListRequest) (*upstream.List, error) {
 	c.calls++
+	c.deadlines = append(c.deadlines, r.Deadline)
 	list, err := c.Lister.List(ctx, r)
 	if err == nil {
 		c.bytes += list.Bytes
@@ -195,5 +197,16 @@ func TestPager_PagesCostTheBytesOfTheirJobs(t *testing.T) {
 			assert.Len(t, ids, len(test.jobs))
 			t.Logf("walk: %d pages, %d calls, %.2f times the bytes", pages, d.source.calls, float64(d.source.bytes)/float64(750*len(ids)))
 		})
+	}
+}
+
+// However many calls a page makes, it takes no longer than one.
+func TestPager_CallsOfAPageShareADeadline(t *testing.T) {
+	d := open(t, &listtest.API{})
+	d.page(t, nil, 20, nil)
+	require.Greater(t, len(d.source.deadlines), 1)
+	for _, deadline := range d.source.deadlines {
+		assert.False(t, deadline.IsZero())
+		assert.Equal(t, d.source.deadlines[0], deadline)
 	}
 }
