@@ -16,6 +16,8 @@ type Fault struct {
 	Want string
 	// Slow says that it ends by a deadline.
 	Slow bool
+	// Large says that its body is tens of megabytes, and that no word of the server's is in it.
+	Large bool
 
 	do     func(c *Conn, id string)
 	ends   bool // the connection's use ends with it
