@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"time"
 	"slices"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -80,7 +80,7 @@ type Options struct {
 	// ObserveShared is told of each answer that was given without an execution: how is
 	// [responsecache.InFlight] or [responsecache.Cached]; nil: nobody is told.
 	ObserveShared func(how string)
-	// UpstreamTimeout bounds one page of a list, all of its calls together; 10 s.
+	// UpstreamTimeout bounds one page of a list, all of its calls together; 0: nothing does.
 	UpstreamTimeout time.Duration
 	// Poller polls for subscriptions; nil: one of the source, with its defaults.
 	Poller *poll.Poller

@@ -9,7 +9,6 @@
 package paging
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"time"
@@ -63,7 +62,7 @@ type Page struct {
 // Pager cuts the lists of a source. It is safe for concurrent use.
 type Pager struct {
 	Source upstream.Lister
-	// Timeout bounds one page, all of its calls together; 0: 10 s.
+	// Timeout bounds one page, all of its calls together; 0: each call has its own alone.
 	Timeout time.Duration
 	// Now is for tests; nil: the system's clock.
 	Now func() time.Time
@@ -71,7 +70,7 @@ type Pager struct {
 
 // Page gives the page. The error is the source's.
 func (p *Pager) Page(ctx context.Context, r Request) (*Page, error) {
-	if deadline := time.Now().Add(cmp.Or(p.Timeout, 10*time.Second)); r.Deadline.IsZero() || deadline.Before(r.Deadline) {
+	if deadline := time.Now().Add(p.Timeout); p.Timeout > 0 && (r.Deadline.IsZero() || deadline.Before(r.Deadline)) {
 		r.Deadline = deadline
 	}
 	w := p.newWalk(r)

@@ -203,6 +203,7 @@ func TestPager_PagesCostTheBytesOfTheirJobs(t *testing.T) {
 // However many calls a page makes, it takes no longer than one.
 func TestPager_CallsOfAPageShareADeadline(t *testing.T) {
 	d := open(t, &listtest.API{})
+	d.Timeout = time.Minute
 	d.page(t, nil, 20, nil)
 	require.Greater(t, len(d.source.deadlines), 1)
 	for _, deadline := range d.source.deadlines {
