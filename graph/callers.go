@@ -40,8 +40,10 @@ type callers struct {
 	authenticate func(ctx context.Context, bearer string) (Identity, error)
 	// scenario is Options.Scenario; nil: there are none.
 	scenario func(token, text string) string
-	rates    *admission.RateLimiter
-	hash     *keyedhash.Hasher
+	// answerTrace is Options.AnswerTrace.
+	answerTrace bool
+	rates       *admission.RateLimiter
+	hash        *keyedhash.Hasher
 }
 
 // identify reads the lines Authorization: Bearer … of a request. None at all leave the caller
@@ -68,7 +70,7 @@ var errNoBearer = errors.New("there is no bearer token")
 
 // anonymous is a caller that has said nothing yet.
 func (c callers) anonymous(r *http.Request) caller {
-	from := caller{token: c.defaultToken, lent: true, fresh: wantsFresh(r.Header), traced: r.Header.Get("JobGraph-Trace") == "1"}
+	from := caller{token: c.defaultToken, lent: true, fresh: wantsFresh(r.Header), traced: c.answerTrace && r.Header.Get("JobGraph-Trace") == "1"}
 	if c.authenticate != nil {
 		from.token, from.refused = "", errNoBearer
 	}

@@ -120,7 +120,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	server.Use(extension.Introspection{}) // who may introspect is the guard's to say
 	// The first one sees an answer last: each answer is counted, shared or not, and is
 	// shared as the guard left it.
-	watch := observer{opts.ObserveOperation, opts.ObserveInFlight, opts.Tracer, opts.AnswerTrace}
+	watch := observer{opts.ObserveOperation, opts.ObserveInFlight, opts.Tracer}
 	server.AroundResponses(watch.response)
 	server.AroundOperations(watch.operation)
 	bytes := opts.Budget
@@ -159,7 +159,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		return next(withLoader(ctx, newLoader(source, lists, callerFrom(ctx), opts.Tracer)))
 	})
 	server.AroundResponses(prefetch)
-	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate, scenario: opts.Scenario,
+	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate, scenario: opts.Scenario, answerTrace: opts.AnswerTrace,
 		rates: admission.NewRateLimiter(opts.Rate), hash: keyedhash.New()}
 	// The first transport that takes a request answers it, and the last takes all.
 	addLiveTransports(server, opts, from)

@@ -128,7 +128,6 @@ type observer struct {
 	observe  func(context.Context, Operation) // nil: nobody is told
 	inFlight func(int)                        // nil: nobody is told
 	tracer   trace.Tracer                     // nil: no spans
-	answers  bool                             // [Options.AnswerTrace]
 }
 
 // response tells of each answer, shared or not; it is the first to be registered, and so
@@ -150,7 +149,7 @@ func (o observer) response(ctx context.Context, next graphql.ResponseHandler) *g
 	done.Outcome = outcomeOf(response)
 	if noted := observationFrom(ctx); noted != nil {
 		done.Tally, done.Errors = &noted.tally, noted.failures()
-		if o.answers && callerFrom(ctx).traced {
+		if callerFrom(ctx).traced {
 			response = withFigures(response, &noted.tally, done.Took)
 		}
 	}

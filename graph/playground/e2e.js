@@ -84,6 +84,9 @@ async function tryAt(browser, viewport, screenshot) {
     at(`the tab ${title}`);
     await choose(page, title);
     const answer = await play(page);
+    const figures = page.locator('.jobgraph-figures');
+    if (title === 'Live') assert.equal(await figures.count(), 0, 'a subscription has no figures');
+    else assert.match(await figures.innerText(), /^\d+ jobs? · \d+ calls? of the job API · \d+ cached/, 'the figures');
     check(answer, title === 'Live' && size === '1280x800' && await playOn(page, answer));
     await assertReadable(page);
     if (screenshot && title === 'Jobs') await shoot(page, screenshot);
@@ -150,6 +153,7 @@ async function play(page) {
   await page.waitForFunction(holds, ['response.json', '{']);
   const answer = JSON.parse(await page.evaluate(text, 'response.json'));
   assert.ok(answer.data, `no data: ${JSON.stringify(answer)}`);
+  assert.equal(answer.extensions, undefined, 'what a query took stands below its answer');
   return answer;
 }
 

@@ -3,17 +3,21 @@ import { GraphiQL } from 'graphiql';
 import { useGraphiQL } from '@graphiql/react';
 import { createGraphiQLFetcher, createLocalStorage } from '@graphiql/toolkit';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { Figures, withFigures } from './figures.jsx';
 import { tabs } from './tabs.js';
 
 const url = `${location.origin}/graphql`;
 
 // What stands in the headers editor goes out as headers over HTTP, and as the connection_init
 // payload over WebSocket: a token works for both.
-const fetcher = createGraphiQLFetcher({
-  url,
-  subscriptionUrl: url.replace(/^http/, 'ws'),
-  enableIncrementalDelivery: false,
-});
+const fetcher = withFigures(
+  createGraphiQLFetcher({
+    url,
+    subscriptionUrl: url.replace(/^http/, 'ws'),
+    enableIncrementalDelivery: false,
+    headers: { 'JobGraph-Trace': '1' },
+  }),
+);
 
 // A prefix of its own: another GraphiQL that ran at this address left its tabs behind.
 const storage = createLocalStorage({ namespace: 'jobgraph' });
@@ -49,6 +53,9 @@ export function Playground() {
       schemaDescription
     >
       <GraphiQL.Logo>JobGraph</GraphiQL.Logo>
+      <GraphiQL.Footer>
+        <Figures />
+      </GraphiQL.Footer>
       <EditorSetup />
     </GraphiQL>
   );
