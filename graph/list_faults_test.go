@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"jobgraph/graph"
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
 	"jobgraph/upstream/faults"
@@ -53,9 +54,10 @@ func badList(t *testing.T, fault *faults.Fault) {
 		opts = timeouts
 	}
 	client := newClient(t, server.URL(), opts)
-	endpoint := newEndpoint(t, client)
+	endpoint := httptest.NewServer(graph.NewHandler(client, graph.Options{UpstreamTimeout: opts.Timeout}))
+	defer endpoint.Close()
 	ask := func() gqltest.Answer {
-		return gqltest.Query(t, endpoint.url, listAndJobs, map[string]any{"ids": fiveGood}, "Authorization", "Bearer "+canary)
+		return gqltest.Query(t, endpoint.URL, listAndJobs, map[string]any{"ids": fiveGood}, "Authorization", "Bearer "+canary)
 	}
 	if answer := ask(); fault.Want == "" {
 		listIsServed(t, answer)
