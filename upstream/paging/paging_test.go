@@ -99,7 +99,7 @@ func jobs(n int, age func(n int) time.Duration) (jobs []listtest.Job) {
 // the time comes once and in order, and what comes was there.
 func TestPager_Properties(t *testing.T) {
 	random := replay.Rand(t)
-	for range 20 {
+	for range 12 {
 		api := &listtest.API{Order: listtest.Order(random.IntN(3))}
 		next := 0
 		add := func(created time.Time) {
@@ -179,8 +179,8 @@ func TestPager_PagesCostTheBytesOfTheirJobs(t *testing.T) {
 		jobs []listtest.Job
 	}{
 		"a hundred in ten years":   {jobs(100, func(n int) time.Duration { return time.Duration(n) * (year / 10) })},
-		"ten thousand in a year":   {jobs(10_000, func(n int) time.Duration { return time.Duration(n) * (year / 10_000) })},
-		"ten thousand in a minute": {jobs(10_000, func(n int) time.Duration { return year + time.Duration(n)*(time.Minute/10_000) })},
+		"three thousand in a year": {jobs(3000, func(n int) time.Duration { return time.Duration(n) * (year / 3000) })},
+		"two thousand in a minute": {jobs(2000, func(n int) time.Duration { return year + time.Duration(n)*(time.Minute/2000) })},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &listtest.API{Pad: 650}
