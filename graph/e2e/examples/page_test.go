@@ -21,6 +21,13 @@ func TestPage_InABrowser(t *testing.T) {
 	t.Log(run(t, "node", "page.js", server.URL+"/example/"))
 }
 
+// The page shows what a frontend seldom sees, where it runs on the sandbox: see scenario.js.
+func TestPage_Scenarios(t *testing.T) {
+	needsNode(t)
+	program.NeedTool(t, "chromium")
+	t.Log(run(t, "node", "scenario.js", program.Start(t, "--example").URL+"/example/"))
+}
+
 func TestPage_IsServedOnlyWhenAsked(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, gqltest.Get(t, program.Start(t).URL+"/example/").Status)
 }

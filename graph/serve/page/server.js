@@ -3,6 +3,15 @@
 // The form's token of the job API, if any.
 const token = document.querySelector('#token');
 
+// How the sandbox behaves to this page. It is in the address, so that a case can be shown to
+// others; where the job API is the real one, there is no such thing.
+const scenario = document.querySelector('#scenario');
+scenario.value = new URLSearchParams(location.search).get('scenario') ?? '';
+scenario.addEventListener('change', () => {
+  remember({ scenario: scenario.value });
+  location.reload();
+});
+
 // jobFields are what the page shows of a job, or needs to know whether more is to come.
 export const jobFields = 'id name status dueDate completedDate returnDate returnTargets { kind callbackUrl }';
 
@@ -13,10 +22,13 @@ export const resultFields = `
   ... on ApiError { jobId type comment retryable }
 `;
 
-export function request(text, variables, signal, accept) {
+export async function request(text, variables, signal, accept) {
   const headers = { 'Content-Type': 'application/json', Accept: accept };
   if (token.value) headers.Authorization = `Bearer ${token.value}`;
-  return fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query: text, variables }), signal });
+  if (scenario.value) headers['X-Sandbox'] = scenario.value;
+  const response = await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query: text, variables }), signal });
+  if (response.headers.get('Vary')?.includes('X-Sandbox')) document.querySelector('#sandbox').hidden = false;
+  return response;
 }
 
 // query throws what went wrong with the operation. What is wrong with one job is in the data.
