@@ -59,7 +59,7 @@ var mutations = []mutation{
 	{"a list says nothing of a job that was looked at meanwhile", "upstream/store/list.go", "c.number <= slot.ended", "c.number <= 0",
 		"upstream/store", "TestStore_AListSaysNothingOfAJobThatWasLookedAtMeanwhile"},
 	{"a page's windows have no gap", "upstream/paging/paging.go", "to := w.from.Add(-time.Microsecond)", "to := w.from.Add(-time.Second)",
-		"upstream/paging", "TestPager_Properties"},
+		"upstream/paging", "TestPager_WindowsHaveNoGap"},
 	{"a list's bytes are bounded", "upstream/http1/stream.go", "left: int64(limit)}", "left: 1 << 50}",
 		"upstream", "TestClient_ListIsBoundedInBytesAndJobs"},
 	{"a list's jobs are bounded", "upstream/list.go", "> maxListed {", "> 2*maxListed {",

@@ -211,3 +211,17 @@ func TestPager_CallsOfAPageShareADeadline(t *testing.T) {
 		assert.Equal(t, d.source.deadlines[0], deadline)
 	}
 }
+
+// Ever sparser jobs need several windows a page, which end at whole seconds.
+func TestPager_WindowsHaveNoGap(t *testing.T) {
+	api := &listtest.API{}
+	all := jobs(300, func(n int) time.Duration { return time.Duration(n) * time.Duration(n) * 37 * time.Millisecond })
+	api.Set(all...)
+	for _, first := range []int{1, 2, 5, 10, 40} {
+		ids := open(t, api).walk(t, nil, first, func(*paging.Page) {})
+		require.Len(t, ids, len(all), "pages of %d", first)
+		for n, id := range ids {
+			require.Equal(t, all[n].ID, id)
+		}
+	}
+}
