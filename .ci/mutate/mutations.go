@@ -313,4 +313,8 @@ var mutations = []mutation{
 		"graph/e2e/program", "TestOperationLog_ALineEach"},
 	{"who asks for figures shares no answer", "graph/context.go", "return c.token, c.fresh || c.traced", "return c.token, c.fresh",
 		"graph/e2e/program", "TestAnswerTrace_FiguresAreWhatTheJobAPICounts"},
+	{"a secret's last good content stays", "upstream/secret/secret.go", "if content, err := t.load(); err == nil {", "if content, err := t.load(); err == nil || err != nil {",
+		"upstream/secret", "TestText_AFileIsReadAgainAndTheLastGoodOneStays"},
+	{"another token is another account", "upstream/account/account.go", "if changed && a.config.Token != nil {", "if changed && a.config.Token != nil && false {",
+		"upstream/account", "TestAccounts_AChangedTokenFileIsAnotherAccount"},
 }
