@@ -180,6 +180,7 @@ func TestIdentity_ClocksMayBeApart(t *testing.T) {
 }
 
 func TestIdentity_ASubscriptionEndsWithItsToken(t *testing.T) {
+	t.Parallel()
 	p, i, _, key := identityProgram(t, "--oidc-leeway", "0s")
 	const subscribe = `subscription { jobUpdated(ids: "30000000000000000000000000000003") { __typename } }`
 	token := func() string {
@@ -223,6 +224,7 @@ func TestIdentity_ASubscriptionEndsWithItsToken(t *testing.T) {
 }
 
 func TestIdentity_AProviderThatIsDownAtStart(t *testing.T) {
+	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	i := newIssuer(t)

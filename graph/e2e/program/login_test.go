@@ -57,6 +57,7 @@ func newLoginAPI(t *testing.T, life time.Duration, accounts map[string]sandbox.A
 }
 
 func TestLogin_TheServerStaysLoggedIn(t *testing.T) {
+	t.Parallel()
 	api := newLoginAPI(t, 400*time.Millisecond, nil)
 	p := program.Start(t, "--upstream-url", api.URL, "--upstream-username", sandbox.Username,
 		"--upstream-securekey", sandbox.SecureKey, "--cache=false", "--poll-interval", "700ms")
@@ -114,6 +115,7 @@ func TestLogin_WrongCredentialsAreSaidAndNoStorm(t *testing.T) {
 }
 
 func TestLogin_AJobAPIThatIsDownAtStart(t *testing.T) {
+	t.Parallel()
 	api := newLoginAPI(t, time.Hour, nil)
 	api.down.Store(true)
 	p := program.Start(t, "--upstream-url", api.URL, "--upstream-username", sandbox.Username, "--upstream-password", sandbox.Password)
@@ -124,6 +126,7 @@ func TestLogin_AJobAPIThatIsDownAtStart(t *testing.T) {
 }
 
 func TestLogin_SecretsFromFiles(t *testing.T) {
+	t.Parallel()
 	api := newLoginAPI(t, time.Hour, nil)
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("wrong\n"), 0o600))
