@@ -62,7 +62,7 @@ func TestPoller_WakesOfTheProcessAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		poller, ids := watchMany(t, src, src.set, 1000)
-		before := len(src.seen())
+		before := pause(src)
 		for _, id := range ids {
 			poller.Wake(id)
 		}

@@ -411,6 +411,17 @@ func TestPoller_JobsDoNotBeatTogether(t *testing.T) {
 	})
 }
 
+// pause ends when nothing was polled for more than a second, as a job that was would not
+// be woken at once. It gives the number of polls so far.
+func pause(src *source) (polls int) {
+	for polls = -1; polls != len(src.seen()); {
+		polls = len(src.seen())
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+	}
+	return polls
+}
+
 func TestPoller_AWakePollsAtOnceAndAFloodOfThemDoesNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
@@ -421,7 +432,7 @@ func TestPoller_AWakePollsAtOnceAndAFloodOfThemDoesNot(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		waiting(states)
 
-		time.Sleep(1500 * time.Millisecond)
+		pause(src)
 		src.set(jobID, returned())
 		started := time.Now()
 		poller.Wake(jobID)
