@@ -133,7 +133,7 @@ type observer struct {
 // response tells of each answer, shared or not; it is the first to be registered, and so
 // the last that sees it. A subscription has one observation at its end: see operation.
 func (o observer) response(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	if o.inFlight != nil {
+	if o.inFlight != nil && !isSubscription(ctx) {
 		o.inFlight(1)
 		defer o.inFlight(-1)
 	}
@@ -265,12 +265,11 @@ func (o observer) begin(ctx context.Context, operation *graphql.OperationContext
 	if done.Name != "" {
 		name += " " + done.Name
 	}
-	ctx, span := o.tracer.Start(ctx, name, trace.WithAttributes(
+	ctx, _ = o.tracer.Start(ctx, name, trace.WithAttributes(
 		attribute.String("graphql.operation.name", done.Name),
 		attribute.String("graphql.operation.type", done.Kind),
 		attribute.String("graphql.document.hash", done.Hash()),
 	))
-	_ = span
 	return ctx
 }
 

@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -82,6 +83,12 @@ func TestAnswerTrace_FiguresAreWhatTheJobAPICounts(t *testing.T) {
 	assert.NotNil(t, figuresOf(t, ask(t, program.Start(t), ids(0, 10), "JobGraph-Trace", "1")), "and on with the sandbox")
 }
 
+// subscribe opens an event stream, which ends with the test.
+func subscribe(t *testing.T, p *program.Program, query string) *http.Response {
+	t.Helper()
+	return gqltest.Open(t, gqltest.Request(t, http.MethodGet, p.URL+"/graphql?query="+url.QueryEscape(query), "", "Accept", "text/event-stream"))
+}
+
 func TestOperationLog_ALineEach(t *testing.T) {
 	const canary = "c0ffee1234abcdef5678c0ffee123456"
 	p := program.Start(t, "--log-level", "debug")
@@ -89,9 +96,7 @@ func TestOperationLog_ALineEach(t *testing.T) {
 	ask(t, p, `{"query": "query Fine { job(ids: [\"d4fb871e07514304b23131b45f8caa1f\", \"00000000000000000000000000000000\"]) { ... on Job { name } } }"}`)
 	ask(t, p, `{"query": "query Canary_`+canary+` ($ids: [ID!]!) { job(ids: $ids) { ... on ApiError { type } } }", "variables": {"ids": ["`+canary+`"]}}`, headers...)
 	ask(t, p, `{"query": "{ nothing }"}`)
-	stream := gqltest.Open(t, gqltest.Request(t, http.MethodGet, p.URL+"/graphql?query="+
-		url.QueryEscape(`subscription Live { jobUpdated(ids: "d4fb871e07514304b23131b45f8caa1f") { __typename } }`), "", "Accept", "text/event-stream"))
-	_ = stream
+	subscribe(t, p, `subscription Live { jobUpdated(ids: "d4fb871e07514304b23131b45f8caa1f") { __typename } }`)
 	require.Eventually(t, func() bool { return strings.Contains(p.Log(), "kind=subscription") }, program.Timeout, 10*time.Millisecond)
 	require.NoError(t, p.Stop())
 	for _, want := range []string{
@@ -146,4 +151,15 @@ func TestMetrics_TheCacheAndWhatIsTold(t *testing.T) {
 	}, program.Timeout, 10*time.Millisecond)
 	assert.EqualValues(t, 1, metric(t, p, "jobgraph_subscription_events_total"))
 	assert.EqualValues(t, 1, metric(t, p, "jobgraph_polls_total"))
+}
+
+// A gauge of queries that is high for as long as somebody watches would hide those that wait.
+func TestMetrics_ASubscriptionIsNoQueryInFlight(t *testing.T) {
+	p := program.Start(t)
+	stream := bufio.NewScanner(subscribe(t, p, `subscription { jobUpdated(ids: "30000000000000000000000000000001") { __typename } }`).Body)
+	for stream.Scan() && stream.Text() != "event: next" {
+	}
+	require.Equal(t, "event: next", stream.Text())
+	assert.EqualValues(t, 1, metric(t, p, "jobgraph_watched_jobs"))
+	assert.EqualValues(t, 0, metric(t, p, "jobgraph_operations_in_flight"))
 }
