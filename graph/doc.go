@@ -9,7 +9,7 @@
 //
 //  1. serve/web/serve.go: the connection (serve/web/connlimit.go) and its timeouts; then
 //     serve/web/web.go: the access log, the headers, the Host, the deadlines, CORS.
-//     observe.go begins the request's span, and sees each operation end.
+//     spans.go begins the request's span; observe.go sees each operation end.
 //  2. callers.go, withRequest: who asks (by a JWT: serve/identity/verifier.go), the token, the wish
 //     for fresh data; the body's bound.
 //  3. transport/http.go: the media type, the bytes of the request; the caller's rate
@@ -33,7 +33,8 @@
 //  9. budget/extension.go: the bytes of the answer that is begun.
 //  10. prefetch.go: the ids of all fields at the top, in one batch. Then schema.resolvers.go: one
 //     step, to the loader (loader.go), which asks for each id once.
-//     A page of a list is cut by ../upstream/paging/paging.go (pages.go), which asks for lists.
+//     A page of a list (pages.go) is cut by ../upstream/paging/paging.go, whose walk.go asks for
+//     lists, from window to window.
 //  11. ../upstream/store/store.go: the job or the list, where it is cached or under way, and a note in the
 //     read set (../upstream/store/readset.go); else one call of the source.
 //     For an account of this server, ../upstream/account/accounts.go puts the token of the moment
