@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -194,5 +195,55 @@ func TestDoc_FilesAreThere(t *testing.T) {
 	require.Greater(t, len(files), 25)
 	for _, file := range files {
 		assert.FileExists(t, filepath.Join(top, "graph", file))
+	}
+}
+
+// rows are the cells of a page's table from its head on.
+func rows(t *testing.T, page, head string) (table [][]string) {
+	t.Helper()
+	_, after, found := strings.Cut(page, "\n"+head)
+	require.True(t, found, head)
+	for _, line := range strings.Split(after, "\n")[2:] {
+		if !strings.HasPrefix(line, "| ") {
+			break
+		}
+		table = append(table, strings.Split(strings.Trim(line, "| "), " | "))
+	}
+	require.NotEmpty(t, table, head)
+	return table
+}
+
+// The sizing table has the measured processor times, and its sums are right.
+func TestPages_SizingFollowsFromWhatWasMeasured(t *testing.T) {
+	number := func(cell string) float64 {
+		value, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(cell, "MiB")), 64)
+		require.NoError(t, err, cell)
+		return value
+	}
+	texts := pages(t)
+	page := texts["graph/OPERATING.md"]
+	measured := map[string]string{}
+	for _, row := range rows(t, texts["graph/e2e/load/README.md"], "| 4 connections, nothing kept |") {
+		measured[row[0]] = row[4]
+	}
+	seconds := map[string]float64{}
+	for _, row := range rows(t, page, "| a query of |") {
+		assert.Equal(t, measured[row[0]], row[1], row[0])
+		seconds[row[0]] = number(row[1]) / 1000
+		assert.InEpsilon(t, 0.7/seconds[row[0]], number(row[2]), 0.05, row[0])
+	}
+	memory := map[string]float64{}
+	for _, row := range rows(t, page, "| memory |") {
+		name, _, _ := strings.Cut(row[0], ", ")
+		memory[name] = number(row[1])
+	}
+	for _, row := range rows(t, page, "| queries a second | of |") {
+		subscribers, watched := number(row[2]), number(row[3])
+		require.Contains(t, seconds, row[1])
+		cores := number(row[0])*seconds[row[1]]/0.7 + watched/10_000*0.2
+		assert.InDelta(t, cores, number(row[4]), 0.1, row)
+		sum := memory["busy"] + memory["large answers to slow readers"] + subscribers/1000*memory["1,000 subscribers"] + watched/1000*memory["1,000 watched jobs"]
+		assert.InDelta(t, sum, number(row[5]), 1, row)
+		assert.InDelta(t, number(row[5])/0.9, number(row[6]), 1, row)
 	}
 }
