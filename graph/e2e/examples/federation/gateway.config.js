@@ -5,10 +5,10 @@ import { defineConfig } from '@graphql-hive/gateway';
 
 export const gatewayConfig = defineConfig({
   propagateHeaders: {
-    // The caller's token travels on.
+    // The caller's token travels on, and the trace that the query belongs to.
     fromClientToSubgraphs({ request }) {
-      const authorization = request.headers.get('authorization');
-      return authorization ? { authorization } : {};
+      const names = ['authorization', 'traceparent', 'tracestate'].filter((name) => request.headers.has(name));
+      return Object.fromEntries(names.map((name) => [name, request.headers.get(name)]));
     },
   },
 });
