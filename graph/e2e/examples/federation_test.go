@@ -148,45 +148,17 @@ func TestFederation_SubscriptionsThroughHive(t *testing.T) {
 	needsNode(t)
 	for _, protocol := range []string{"callback", "websocket"} {
 		t.Run(protocol, func(t *testing.T) {
-			port := freePort(t)
-			gateway := "http://127.0.0.1:" + port
-			t.Setenv("PUBLIC_URL", gateway)
-			t.Setenv("HEARTBEAT_MS", "1000")
-			c := &composed{upstream: newCounted(t), dir: t.TempDir()}
-			p := program.Start(t, "--upstream-url", c.upstream.URL, "--poll-interval", "100ms", "--poll-max", "100ms",
-				"--subscription-callback-origin", gateway)
-			supergraph := filepath.Join(c.dir, "supergraph.graphql")
-			require.NoError(t, os.WriteFile(supergraph, []byte(run(t, "node", "federation/compose.js", "jobs="+p.URL+"/graphql")), 0o600))
-			_, stop := startUntil(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", supergraph,
-				"--config-path", "federation/gateway-"+protocol+".config.js", "--host", "127.0.0.1", "--port", port)
-			c.followJob(t, gateway+"/graphql")
-			live := func() string {
-				return metric(t, p, "jobgraph_live_connections") + metric(t, p, "jobgraph_watched_jobs")
-			}
-			require.Eventually(t, func() bool { return live() == "00" }, nodeTimeout, 50*time.Millisecond, "the page is closed")
-
-			request := post(t, gateway+"/graphql", hiveCanary, followQuery)
-			request.Header.Set("Accept", "text/event-stream")
-			response := gqltest.Open(t, request)
-			events := bufio.NewScanner(response.Body)
-			for events.Scan() && !strings.HasPrefix(events.Text(), "data: {") {
-			}
-			assert.Equal(t, "11", live())
-			stop()
-			require.Eventually(t, func() bool { return live() == "00" }, nodeTimeout, 50*time.Millisecond, "the gateway is gone")
+			h := startHive(t, "federation/gateway-"+protocol+".config.js", program.Start)
+			c := &composed{upstream: h.upstream}
+			c.followJob(t, h.url+"/graphql")
+			h.awaitLive(t, "00", "the page is closed")
+			page := h.open(t)
+			page.next()
+			assert.Equal(t, "11", h.live(t))
+			h.stop()
+			h.awaitLive(t, "00", "the gateway is gone")
 		})
 	}
-}
-
-// metric is the value of a metric without labels.
-func metric(t *testing.T, p *program.Program, name string) string {
-	t.Helper()
-	for line := range strings.Lines(gqltest.Get(t, p.AdminURL+"/metrics").Body) {
-		if value, found := strings.CutPrefix(line, name+" "); found {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }
 
 // Apollo Client 4 follows a job without a gateway, by multipart.
