@@ -121,6 +121,103 @@ func TestDeploy_FilesNameWhatIsThere(t *testing.T) {
 	}
 }
 
+// What the containers are given is enough for the settings that they run with, by the
+// sizing table, and GOMEMLIMIT is nine tenths of it.
+func TestDeploy_MemoryFitsTheSettings(t *testing.T) {
+	var pod struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Env []struct {
+							Name      string
+							ValueFrom struct {
+								ResourceFieldRef struct{ Resource string } `yaml:"resourceFieldRef"`
+							} `yaml:"valueFrom"`
+						}
+						Resources struct {
+							Requests, Limits struct{ Memory string }
+						}
+					}
+				}
+			}
+		}
+	}
+	decodeYAML(t, deploy+"/kubernetes/deployment.yaml", &pod)
+	container := pod.Spec.Template.Spec.Containers[0]
+	var derived string
+	for _, variable := range container.Env {
+		if variable.Name == "GOMEMLIMIT" {
+			derived = variable.ValueFrom.ResourceFieldRef.Resource
+		}
+	}
+	assert.Equal(t, "requests.memory", derived, "GOMEMLIMIT")
+	var compose struct {
+		Jobgraph struct {
+			Memory      string `yaml:"mem_limit"`
+			Environment map[string]string
+		} `yaml:"x-jobgraph"`
+	}
+	decodeYAML(t, deploy+"/compose/compose.yaml", &compose)
+	const unitFile = deploy + "/systemd/jobgraph.service"
+	unit, err := os.ReadFile(unitFile)
+	require.NoError(t, err)
+	inUnit := func(setting string) string {
+		found := regexp.MustCompile(`(?m)^` + setting + `=(.*)$`).FindSubmatch(unit)
+		require.NotNil(t, found, setting)
+		return string(found[1])
+	}
+	settings := settingsOf(t, unitFile, deploy+"/kubernetes/deployment.yaml", deploy+"/kubernetes/kustomization.yaml", deploy+"/compose/compose.yaml")
+	needed := memoryNeeded(t)(settings("--max-connections"), settings("--max-watched-jobs"))
+	for place, given := range map[string]struct{ limit, soft string }{
+		"kubernetes": {container.Resources.Limits.Memory, container.Resources.Requests.Memory},
+		"compose":    {compose.Jobgraph.Memory, compose.Jobgraph.Environment["GOMEMLIMIT"]},
+		"systemd":    {inUnit("MemoryMax"), inUnit("Environment=GOMEMLIMIT")},
+	} {
+		soft := inMebibytes(t, given.soft)
+		assert.GreaterOrEqual(t, soft, needed, "%s: MiB", place)
+		assert.InDelta(t, inMebibytes(t, given.limit)*0.9, soft, 5, place)
+	}
+}
+
+// settingsOf gives the settings' defaults, and fails where one of the files says otherwise:
+// the sums must then be done with that.
+func settingsOf(t *testing.T, files ...string) func(flag string) float64 {
+	t.Helper()
+	defaults := map[string]string{}
+	for _, row := range rows(t, pages(t)["graph/OPERATING.md"], "| flag | default |") {
+		defaults[strings.Trim(row[0], "`")] = strings.Trim(row[1], "`")
+	}
+	return func(flag string) float64 {
+		variable := "JOBGRAPH_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(flag, "--"), "-", "_"))
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			assert.NotRegexp(t, variable+`\b`, string(text), file)
+		}
+		return mebibytes(t, defaults[flag])
+	}
+}
+
+func decodeYAML(t *testing.T, file string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, into), file)
+}
+
+// inMebibytes is a quantity as Kubernetes, Docker and Go write it, in MiB.
+func inMebibytes(t *testing.T, quantity string) float64 {
+	t.Helper()
+	parts := regexp.MustCompile(`^(\d+)([MmGg])i?B?$`).FindStringSubmatch(quantity)
+	require.NotNil(t, parts, quantity)
+	value := mebibytes(t, parts[1])
+	if strings.EqualFold(parts[2], "g") {
+		value *= 1024
+	}
+	return value
+}
+
 // Two builds of one tree, in two folders, give the same bytes.
 func TestDeploy_TheBuildIsReproducible(t *testing.T) {
 	if os.Getenv("JOBGRAPH_REPRODUCIBLE") == "" {

@@ -213,13 +213,30 @@ func rows(t *testing.T, page, head string) (table [][]string) {
 	return table
 }
 
+// mebibytes is the number of a table's cell.
+func mebibytes(t *testing.T, cell string) float64 {
+	t.Helper()
+	value, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(cell, "MiB")), 64)
+	require.NoError(t, err, cell)
+	return value
+}
+
+// memoryNeeded is the sum of the table of memory, in MiB, that the program needs.
+func memoryNeeded(t *testing.T) func(subscribers, watched float64) float64 {
+	t.Helper()
+	memory := map[string]float64{}
+	for _, row := range rows(t, pages(t)["graph/OPERATING.md"], "| memory |") {
+		name, _, _ := strings.Cut(row[0], ", ")
+		memory[name] = mebibytes(t, row[1])
+	}
+	return func(subscribers, watched float64) float64 {
+		return memory["busy"] + memory["large answers to slow readers"] + subscribers/1000*memory["1,000 subscribers"] + watched/1000*memory["1,000 watched jobs"]
+	}
+}
+
 // The sizing table has the measured processor times, and its sums are right.
 func TestPages_SizingFollowsFromWhatWasMeasured(t *testing.T) {
-	number := func(cell string) float64 {
-		value, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(cell, "MiB")), 64)
-		require.NoError(t, err, cell)
-		return value
-	}
+	number := func(cell string) float64 { return mebibytes(t, cell) }
 	texts := pages(t)
 	page := texts["graph/OPERATING.md"]
 	measured := map[string]string{}
@@ -232,18 +249,13 @@ func TestPages_SizingFollowsFromWhatWasMeasured(t *testing.T) {
 		seconds[row[0]] = number(row[1]) / 1000
 		assert.InEpsilon(t, 0.7/seconds[row[0]], number(row[2]), 0.05, row[0])
 	}
-	memory := map[string]float64{}
-	for _, row := range rows(t, page, "| memory |") {
-		name, _, _ := strings.Cut(row[0], ", ")
-		memory[name] = number(row[1])
-	}
+	needed := memoryNeeded(t)
 	for _, row := range rows(t, page, "| queries a second | of |") {
 		subscribers, watched := number(row[2]), number(row[3])
 		require.Contains(t, seconds, row[1])
 		cores := number(row[0])*seconds[row[1]]/0.7 + watched/10_000*0.2
 		assert.InDelta(t, cores, number(row[4]), 0.1, row)
-		sum := memory["busy"] + memory["large answers to slow readers"] + subscribers/1000*memory["1,000 subscribers"] + watched/1000*memory["1,000 watched jobs"]
-		assert.InDelta(t, sum, number(row[5]), 1, row)
+		assert.InDelta(t, needed(subscribers, watched), number(row[5]), 1, row)
 		assert.InDelta(t, number(row[5])/0.9, number(row[6]), 1, row)
 	}
 }
