@@ -40,7 +40,7 @@ type Options struct {
 	// Logger hears of upstream's failures, of the circuit breaker, and of what upstream
 	// does against its documentation; nil: nobody.
 	Logger *slog.Logger
-	// Tracer makes a span for each request of the job API, which is told the trace; nil: none.
+	// Tracer makes a span for each request of the job API, logins too, which is told the trace; nil: none.
 	Tracer trace.Tracer
 	// Observer hears of every call; nil: nobody.
 	Observer Observer
@@ -103,7 +103,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 	return &Client{
 		info:           newGetter(base.JoinPath("api/job/info"), concurrency, maxBody, false, tracing, opts),
 		list:           newGetter(base.JoinPath("api/job/list"), min(concurrency, maxIdleLists), maxListBody, true, tracing, opts),
-		login:          newLoginEndpoint(base.JoinPath("api/account/login"), opts),
+		login:          newLoginEndpoint(base.JoinPath("api/account/login"), tracing, opts),
 		timeout:        timeout,
 		attemptTimeout: min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
 		limits:         policy.NewRateLimits(),

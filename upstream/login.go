@@ -24,14 +24,15 @@ type Credentials struct {
 
 // loginEndpoint asks by net/http: a login is rare, and has headers of its own.
 type loginEndpoint struct {
-	address   string
-	userAgent string
-	transport *http.Transport
+	address     string
+	userAgent   string
+	traceparent func(context.Context) string // nil: nothing is traced
+	transport   *http.Transport
 }
 
-func newLoginEndpoint(endpoint *url.URL, opts Options) *loginEndpoint {
+func newLoginEndpoint(endpoint *url.URL, tracing *tracing, opts Options) *loginEndpoint {
 	endpoint.RawQuery = "v=1"
-	return &loginEndpoint{endpoint.String(), userAgent(opts.Version), newTransport(1, opts)}
+	return &loginEndpoint{endpoint.String(), userAgent(opts.Version), tracing.header(), newTransport(1, opts)}
 }
 
 // Login asks the job API for a token of the account, once and under no policy: who calls
@@ -39,12 +40,23 @@ func newLoginEndpoint(endpoint *url.URL, opts Options) *loginEndpoint {
 // log. The error is an [*Error], or ctx's own where ctx ended first. None holds anything
 // that upstream wrote: it was told the credentials.
 func (c *Client) Login(ctx context.Context, credentials Credentials) (token string, err error) {
+	spanCtx, end := c.tracing.attempt(ctx, "GET /api/account/login", 0)
+	token, failed := c.logIn(spanCtx, credentials)
+	end(failed)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case failed != nil:
+		return "", failed
+	}
+	return token, nil
+}
+
+func (c *Client) logIn(ctx context.Context, credentials Credentials) (token string, failed *Error) {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	answer, err := c.login.ask(limited, credentials)
 	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
 	case err != nil && timedOut(err):
 		return "", &Error{Type: Timeout, Comment: "The job API did not answer this server's login in time. Ask again in a moment."}
 	case err != nil:
@@ -72,6 +84,9 @@ func (l *loginEndpoint) ask(ctx context.Context, credentials Credentials) (http1
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", l.userAgent)
+	if l.traceparent != nil {
+		request.Header.Set("Traceparent", l.traceparent(ctx))
+	}
 	request.Header.Set("X-Auth-User", credentials.Username)
 	if credentials.SecureKey != "" {
 		request.Header.Set("X-Auth-Securekey", credentials.SecureKey)
@@ -89,7 +104,7 @@ func (l *loginEndpoint) ask(ctx context.Context, credentials Credentials) (http1
 
 // loginAnswer reads {"ApiToken": hex}, as the documentation has it, or {"api_token": hex},
 // as the OpenAPI file does.
-func loginAnswer(answer http1.Response) (token string, err error) {
+func loginAnswer(answer http1.Response) (token string, failed *Error) {
 	status := answer.Status
 	if status != http.StatusOK {
 		return "", loginError(answer)

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// tracing makes a span for each attempt. nil: none, at no cost.
+// tracing makes a span for each attempt, and for each login. nil: none, at no cost.
 type tracing struct {
 	tracer trace.Tracer
 	host   []attribute.KeyValue

@@ -165,6 +165,37 @@ func TestTraces_OneTraceFromTheCallerToTheJobAPI(t *testing.T) {
 	}
 }
 
+func TestTraces_EachLoginHasASpan(t *testing.T) {
+	received := &spanCollector{}
+	server := httptest.NewServer(received)
+	defer server.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	api, parents := tracedAPI(t) // the first login fails
+	p := program.Start(t, "--upstream-url", api.URL, "--upstream-username", sandbox.Username, "--upstream-securekey", sandbox.SecureKey)
+	require.Eventually(t, func() bool { return strings.Contains(ask(t, p, askTwo), "example_job") }, program.Timeout, 100*time.Millisecond)
+	require.NoError(t, p.Stop())
+	const wrong = "canary password"
+	p = program.Start(t, "--upstream-url", api.URL, "--upstream-username", "canary_user", "--upstream-password", wrong)
+	ask(t, p, askTwo)
+	require.NoError(t, p.Stop())
+
+	logins := received.named("GET /api/account/login")
+	require.GreaterOrEqual(t, len(logins), 3)
+	outcomes, sent := map[string]bool{}, map[string]bool{}
+	for _, login := range logins {
+		assert.Equal(t, tracepb.Span_SPAN_KIND_CLIENT, login.Kind)
+		assert.Empty(t, login.ParentSpanId, "it is for all callers, and no one's")
+		assert.Equal(t, "127.0.0.1", attributeOf(login, "server.address").GetStringValue())
+		outcomes[fmt.Sprint(attributeOf(login, "jobgraph.outcome").GetStringValue(), attributeOf(login, "http.response.status_code").GetIntValue())] = true
+		sent["00-"+hex.EncodeToString(login.TraceId)+"-"+hex.EncodeToString(login.SpanId)+"-01"] = true
+	}
+	assert.Equal(t, map[string]bool{"OK200": true, "UPSTREAM_UNAVAILABLE502": true, "LOGIN_INVALID400": true}, outcomes)
+	assert.True(t, sent[parents()[0]], "the job API is told the trace")
+	for _, canary := range []string{sandbox.Username, sandbox.SecureKey, "canary", "X-Auth", "x-auth", "v=1"} {
+		assert.NotContains(t, received.all, canary)
+	}
+}
+
 func TestTraces_OverAWebSocketAndGRPC(t *testing.T) {
 	received := &spanCollector{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
