@@ -285,6 +285,10 @@ var mutations = []mutation{
 		"upstream/account", "TestAccounts_AnIdleTokenIsUsedBeforeTheHourEnds"},
 	{"credentials are no query", "upstream/login.go", "endpoint.RawQuery = \"v=1\"", "endpoint.RawQuery = \"v=1&username=john_doe\"",
 		"upstream", "TestLogin_CredentialsGoInHeadersAndNothingOfTheAnswerComesBack"},
+	{"a tenant's account is tried once", "graph/serve/doctor.go", "tried[config.Username] = true", "tried[name] = true",
+		"graph/e2e/program", "TestDoctor_TriesEachTenantOnce"},
+	{"the doctor's logins end where the job API fails", "graph/serve/doctor.go", "the tenants after it are not tried\", name, err))\n\t\t\treturn", "the tenants after it are not tried\", name, err))",
+		"graph/e2e/program", "TestDoctor_TriesEachTenantOnce"},
 
 	// Who asks.
 	{"a rate is each caller's own", "graph/callers.go", "c.hash.Sum(\"token\", from.token, from.subject)", "c.hash.Sum(\"token\")",
@@ -303,6 +307,8 @@ var mutations = []mutation{
 	// What is seen.
 	{"a trace reaches the job API", "upstream/tracing.go", "return carrier.Get(\"traceparent\")", "return \"\"",
 		"graph/e2e/program", "TestTraces_OneTraceFromTheCallerToTheJobAPI"},
+	{"a login has a span", "upstream/login.go", "end(failed)", "_ = end",
+		"graph/e2e/program", "TestTraces_EachLoginHasASpan"},
 	{"a WebSocket's trace is the caller's", "graph/callers.go", "if parent, ok := payload[\"traceparent\"].(string); ok {", "if parent, ok := payload[\"traceparent\"].(string); ok && false {",
 		"graph/e2e/program", "TestTraces_OverAWebSocketAndGRPC"},
 	{"what waits is sent at the end", "graph/serve/tracing/tracing.go", "_ = provider.Shutdown(ctx)", "_ = ctx",

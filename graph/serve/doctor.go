@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"jobgraph/graph/serve/identity"
 	"jobgraph/graph/serve/settings"
 	"jobgraph/graph/serve/version"
 	"jobgraph/upstream"
@@ -21,6 +24,9 @@ import (
 // maxSkew is how far this machine's clock may be from the job API's: beyond it, jobs are
 // taken for settled too early or too late, and certificates for expired.
 const maxSkew = time.Minute
+
+// maxTenantLogins bounds the logins with tenants' accounts.
+const maxTenantLogins = 20
 
 // examination is a run of the command doctor. What fails is said, and the rest is tried all
 // the same where it can be.
@@ -56,6 +62,9 @@ func doctor(ctx context.Context, c *settings.Doctor, stdout io.Writer) error {
 	e.check(ctx, "clock", e.clock)
 	if token, ok := e.login(ctx); ok {
 		e.check(ctx, "job", func(ctx context.Context) (string, error) { return e.job(ctx, token) })
+	}
+	if c.Tenants != "" {
+		e.tenants(ctx)
 	}
 	if e.failed > 0 {
 		return fmt.Errorf("%d checks failed", e.failed)
@@ -149,15 +158,43 @@ func (e *examination) login(ctx context.Context) (token string, ok bool) {
 		e.report("login", "the token of --upstream-token-file is used", nil)
 		return config.Token.Get(), true
 	}
-	credentials := upstream.Credentials{Username: config.Username}
-	if config.SecureKey != nil {
-		credentials.SecureKey = config.SecureKey.Get()
-	} else {
-		credentials.Password = config.Password.Get()
-	}
-	token, err = e.client.Login(ctx, credentials)
+	token, err = e.client.Login(ctx, config.Credentials())
 	e.report("login", "the account of --upstream-username is logged in", err)
 	return token, err == nil
+}
+
+// tenants logs in once with each account of --tenants: a second try with a wrong secret
+// could lock it. Once the job API itself fails no other is tried.
+func (e *examination) tenants(ctx context.Context) {
+	accounts, err := identity.Tenants(e.Tenants)
+	if err != nil {
+		e.report("tenants", "", fmt.Errorf("--tenants: %w", err))
+		return
+	}
+	tried := map[string]bool{e.UpstreamUsername: true}
+	for n, name := range slices.Sorted(maps.Keys(accounts)) {
+		config := accounts[name]
+		switch {
+		case len(tried) > maxTenantLogins:
+			e.report("tenants", fmt.Sprintf("%d of %d were looked at; the others are not tried", n, len(accounts)), nil)
+			return
+		case tried[config.Username]:
+			e.report("tenant", fmt.Sprintf("%q has an account that was tried above", name), nil)
+			continue
+		}
+		tried[config.Username] = true
+		_, err := e.client.Login(ctx, config.Credentials())
+		failed := upstream.ErrorOf(err)
+		switch {
+		case err == nil:
+			e.report("tenant", fmt.Sprintf("the account of %q is logged in", name), nil)
+		case failed != nil && failed.Type == upstream.LoginInvalid:
+			e.report("tenant", "", fmt.Errorf("%q: %s: the job API does not accept its user name, or its secure key or password", name, failed.Type))
+		default:
+			e.report("tenant", "", fmt.Errorf("%q: %w; the tenants after it are not tried", name, err))
+			return
+		}
+	}
 }
 
 func (e *examination) job(ctx context.Context, token string) (string, error) {

@@ -64,6 +64,17 @@ func newAccount(config Config, set *Accounts) *Account {
 	return a
 }
 
+// Credentials are what an account that has no token logs in with, as its secret is now.
+func (c Config) Credentials() upstream.Credentials {
+	credentials := upstream.Credentials{Username: c.Username}
+	if c.SecureKey != nil {
+		credentials.SecureKey = c.SecureKey.Get()
+	} else {
+		credentials.Password = c.Password.Get()
+	}
+	return credentials
+}
+
 func (c Config) secret() *secret.Text { return cmp.Or(c.SecureKey, c.Password, c.Token) }
 
 // Handle stands for the account's token in a request. It has a token's form, never leaves

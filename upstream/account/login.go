@@ -50,13 +50,7 @@ func (a *Account) begin() {
 }
 
 func (a *Account) logIn() (string, error) {
-	credentials := upstream.Credentials{Username: a.config.Username}
-	if a.config.SecureKey != nil {
-		credentials.SecureKey = a.config.SecureKey.Get()
-	} else {
-		credentials.Password = a.config.Password.Get()
-	}
-	return a.set.login(a.ctx, credentials)
+	return a.set.login(a.ctx, a.config.Credentials())
 }
 
 func (a *Account) complete(token string, err error) {

@@ -2,8 +2,13 @@ package program_test
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -87,4 +92,59 @@ func TestDoctor_SaysWhatDoesNot(t *testing.T) {
 	output, err = run(t, "doctor", "--upstream-url", "http://jobgraph.invalid", "--upstream-timeout", "2s")
 	assert.Error(t, err)
 	assert.Contains(t, output, "FAIL  DNS       jobgraph.invalid has no address")
+}
+
+// tenantsOf writes a file of tenants, whose secrets are beside it.
+func tenantsOf(t *testing.T, tenants map[string]sandbox.Account, usernames map[string]string) (file string) {
+	t.Helper()
+	folder := t.TempDir()
+	entries := map[string]any{}
+	for name, account := range tenants {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name+".key"), []byte(account.SecureKey+"\n"), 0o600))
+		entries[name] = map[string]string{"username": cmp.Or(usernames[name], name+"_user"), "securekeyFile": name + ".key"}
+	}
+	content, err := json.Marshal(map[string]any{"claim": "tenant", "tenants": entries})
+	require.NoError(t, err)
+	file = filepath.Join(folder, "tenants.json")
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	return file
+}
+
+func TestDoctor_TriesEachTenantOnce(t *testing.T) {
+	const key = "canary-key"
+	api := newLoginAPI(t, time.Hour, map[string]sandbox.Account{"acme_user": {SecureKey: key}, "news_user": {SecureKey: key}})
+	file := tenantsOf(t, map[string]sandbox.Account{"acme": {SecureKey: key}, "news": {SecureKey: key + "-wrong"}, "sports": {SecureKey: key}},
+		map[string]string{"sports": "acme_user"})
+	output, err := run(t, "doctor", "--upstream-url", api.URL, "--tenants", file)
+	assert.ErrorContains(t, err, "1 checks failed")
+	assert.Contains(t, output, "ok    tenant    the account of \"acme\" is logged in\n"+
+		"FAIL  tenant    \"news\": LOGIN_INVALID: the job API does not accept its user name, or its secure key or password\n"+
+		"ok    tenant    \"sports\" has an account that was tried above\n")
+	assert.NotContains(t, output, "canary")
+	assert.NotContains(t, output, "_user")
+	assert.EqualValues(t, 2, api.logins.Load())
+
+	// Logins are bounded, and end where the job API fails.
+	many := map[string]sandbox.Account{}
+	for n := range 50 {
+		many[fmt.Sprintf("tenant%02d", n)] = sandbox.Account{SecureKey: key}
+	}
+	api.logins.Store(0)
+	output, err = run(t, "doctor", "--upstream-url", api.URL, "--tenants", tenantsOf(t, many, nil))
+	assert.Error(t, err)
+	assert.EqualValues(t, 20, api.logins.Load())
+	assert.Contains(t, output, "20 of 50 were looked at")
+	api.logins.Store(0)
+	api.down.Store(true)
+	output, err = run(t, "doctor", "--upstream-url", api.URL, "--tenants", file)
+	assert.Error(t, err)
+	assert.EqualValues(t, 1, api.logins.Load())
+	assert.Contains(t, output, "FAIL  tenant    \"acme\": UPSTREAM_UNAVAILABLE")
+	assert.Contains(t, output, "are not tried")
+
+	require.NoError(t, os.WriteFile(file, []byte(key), 0o600))
+	output, err = run(t, "doctor", "--upstream-url", api.URL, "--tenants", file)
+	assert.Error(t, err)
+	assert.Contains(t, output, "FAIL  tenants   --tenants: it must be JSON such as")
+	assert.NotContains(t, output, "canary")
 }

@@ -55,11 +55,24 @@ type opened struct {
 
 func newTenants(accounts *account.Accounts, opts Options) (*tenants, error) {
 	t := &tenants{opts: opts, accounts: accounts, open: map[string]opened{}}
-	content, err := t.read()
+	content, err := read(opts.Tenants)
 	if err == nil {
 		err = t.apply(content)
 	}
 	return t, err
+}
+
+// Tenants are the accounts of the file, by the claim's value. Nobody logs in.
+func Tenants(file string) (map[string]account.Config, error) {
+	content, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := parse(content)
+	if err != nil {
+		return nil, err
+	}
+	return parsed.configs(file)
 }
 
 // handle is that of the account whose value the claim has; a claim with several must name
@@ -94,7 +107,7 @@ func (t *tenants) keep(ctx context.Context) {
 	for {
 		select {
 		case <-ticker.C:
-			content, err := t.read()
+			content, err := read(t.opts.Tenants)
 			if err != nil || bytes.Equal(content, t.content) {
 				continue // it is being replaced, or is the same
 			}
@@ -109,8 +122,8 @@ func (t *tenants) keep(ctx context.Context) {
 	}
 }
 
-func (t *tenants) read() ([]byte, error) {
-	file, err := os.Open(t.opts.Tenants)
+func read(name string) ([]byte, error) {
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -125,22 +138,13 @@ func (t *tenants) read() ([]byte, error) {
 // apply opens the accounts that are new and removes those that are gone or are others.
 func (t *tenants) apply(content []byte) error {
 	t.content = content
-	var file tenantsFile
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&file); err != nil {
-		return errors.New(`it must be JSON such as {"claim": "tenant", "tenants": {"acme": {"username": "acme_api", "securekeyFile": "acme.key"}}}`)
+	file, err := parse(content)
+	if err != nil {
+		return err
 	}
-	if file.Claim == "" || len(file.Tenants) == 0 {
-		return errors.New("it must name a claim and one tenant at least")
-	}
-	configs := map[string]account.Config{}
-	for value, tenant := range file.Tenants {
-		config, err := t.config(value, tenant)
-		if err != nil {
-			return fmt.Errorf("tenant %q: %w", value, err)
-		}
-		configs[value] = config
+	configs, err := file.configs(t.opts.Tenants)
+	if err != nil {
+		return err
 	}
 	next := map[string]opened{}
 	for value, tenant := range file.Tenants {
@@ -162,26 +166,50 @@ func (t *tenants) apply(content []byte) error {
 	return nil
 }
 
-func (t *tenants) config(value string, of tenant) (config account.Config, err error) {
-	config = account.Config{Name: value, Username: of.Username, Lazy: true}
-	if secret.Header(of.Username) != nil {
+func parse(content []byte) (file tenantsFile, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&file); err != nil {
+		return file, errors.New(`it must be JSON such as {"claim": "tenant", "tenants": {"acme": {"username": "acme_api", "securekeyFile": "acme.key"}}}`)
+	}
+	if file.Claim == "" || len(file.Tenants) == 0 {
+		return file, errors.New("it must name a claim and one tenant at least")
+	}
+	return file, nil
+}
+
+// configs are the tenants' accounts; name is the file's own.
+func (f tenantsFile) configs(name string) (map[string]account.Config, error) {
+	configs := map[string]account.Config{}
+	for value, tenant := range f.Tenants {
+		config, err := tenant.config(value, filepath.Dir(name))
+		if err != nil {
+			return nil, fmt.Errorf("tenant %q: %w", value, err)
+		}
+		configs[value] = config
+	}
+	return configs, nil
+}
+
+// config is the account; its secret is in the folder where its file's name is not absolute.
+func (t tenant) config(value, folder string) (config account.Config, err error) {
+	config = account.Config{Name: value, Username: t.Username, Lazy: true}
+	if secret.Header(t.Username) != nil {
 		return config, errors.New("its username is missing, or is not one line")
 	}
+	path := func(name string) string {
+		if filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(folder, name)
+	}
 	switch {
-	case of.SecurekeyFile != "" && of.PasswordFile == "":
-		config.SecureKey, err = secret.New("", t.path(of.SecurekeyFile), secret.Header)
-	case of.PasswordFile != "" && of.SecurekeyFile == "":
-		config.Password, err = secret.New("", t.path(of.PasswordFile), secret.Header)
+	case t.SecurekeyFile != "" && t.PasswordFile == "":
+		config.SecureKey, err = secret.New("", path(t.SecurekeyFile), secret.Header)
+	case t.PasswordFile != "" && t.SecurekeyFile == "":
+		config.Password, err = secret.New("", path(t.PasswordFile), secret.Header)
 	default:
 		return config, errors.New("it needs one of securekeyFile and passwordFile")
 	}
 	return config, err
-}
-
-// path is a secret's: beside the tenants' file where it is not absolute.
-func (t *tenants) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(t.opts.Tenants), name)
 }

@@ -111,6 +111,7 @@ type Health struct {
 type Doctor struct {
 	UpstreamURL          string `name:"upstream-url" required:"" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"The server's --upstream-url."`
 	Login                `embed:""`
+	Tenants              string        `env:"JOBGRAPH_TENANTS" placeholder:"FILE" help:"The server's --tenants: each account logs in once, the first 20 of them."`
 	UpstreamTimeout      time.Duration `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one answer."`
 	UpstreamProxyFromEnv bool          `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Use HTTP_PROXY, HTTPS_PROXY and NO_PROXY."`
 	JobID                string        `name:"job-id" default:"00000000000000000000000000000000" placeholder:"ID" help:"A job to ask for (default: one that does not exist)."`
