@@ -82,6 +82,7 @@ func (f *front) seen() []string {
 // Chromium's own cache keeps the answers of each token by themselves, for as long as they are
 // said to be good, and asks with the ETag after that.
 func TestCaching_Chromium(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	program.NeedTool(t, "chromium")
 	p := program.Start(t, "--example", "--upstream-url", ownNames(t))
@@ -102,6 +103,7 @@ func TestCaching_Chromium(t *testing.T) {
 
 // nginx stores no answer; told to store them all the same, it mixes no two callers.
 func TestCaching_Nginx(t *testing.T) {
+	t.Parallel()
 	nginx := program.NeedTool(t, "nginx")
 	p := program.Start(t, "--upstream-url", ownNames(t))
 	config, err := os.ReadFile("caching/nginx.conf")
@@ -161,6 +163,7 @@ func TestCaching_Nginx(t *testing.T) {
 
 // Hive's gateway keeps answers by max-age, each caller's by themselves.
 func TestCaching_HiveGateway(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	f := newFront(t, program.Start(t, "--upstream-url", ownNames(t)).URL)
 	dir := t.TempDir()

@@ -36,10 +36,10 @@ type clientOutput struct {
 }
 
 func TestClients_TypeScriptClients(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	server := program.Start(t)
-	t.Setenv("SCHEMA", server.URL+"/schema.graphqls")
-	run(t, "node_modules/.bin/graphql-codegen", "--config", "clients/codegen.ts")
+	run(t, "env", "SCHEMA="+server.URL+"/schema.graphqls", "node_modules/.bin/graphql-codegen", "--config", "clients/codegen.ts")
 	run(t, "node_modules/.bin/tsc", "--project", "clients")
 	t.Run("Apollo Client", func(t *testing.T) {
 		output := runClient(t, "clients/build/apollo.js", server.URL)
@@ -102,6 +102,7 @@ func decodeJSON(t *testing.T, text string, to any) {
 }
 
 func TestClients_GQLTada(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	program.NeedFile(t, "node_modules/gql.tada", "run npm ci --ignore-scripts in graph/e2e/examples")
 	server := program.Start(t)
@@ -118,6 +119,7 @@ func TestClients_TheSDLOfARegistry(t *testing.T) {
 }
 
 func TestClients_Relay(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	server := program.Start(t)
 	writeSchema(t, server, "clients/relay/schema.graphql")
@@ -163,6 +165,7 @@ func runClient(t *testing.T, script, server string) clientOutput {
 
 // The Go client is a module of its own, so that its generator is no dependency of JobGraph.
 func TestClients_Genqlient(t *testing.T) {
+	t.Parallel()
 	server := program.Start(t)
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("clients/go")))

@@ -60,6 +60,7 @@ func compose(t *testing.T) *composed {
 }
 
 func TestFederation(t *testing.T) {
+	t.Parallel()
 	c := compose(t)
 	t.Run("wgc composes", func(t *testing.T) {
 		config, err := os.ReadFile("federation/graph.yaml")
@@ -145,6 +146,7 @@ func TestFederation(t *testing.T) {
 // Through Hive's gateway a subscription has the caller's token and sees its job change, by each
 // protocol; when the gateway is gone, nothing is left of it.
 func TestFederation_SubscriptionsThroughHive(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	for _, protocol := range []string{"callback", "websocket"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -163,6 +165,7 @@ func TestFederation_SubscriptionsThroughHive(t *testing.T) {
 
 // Apollo Client 4 follows a job without a gateway, by multipart.
 func TestFederation_ApolloClientByMultipart(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	c := newCounted(t)
 	p := program.Start(t, "--upstream-url", c.URL, "--poll-interval", "100ms", "--poll-max", "100ms")

@@ -21,6 +21,7 @@ import (
 // gateway, and nothing is left of the pages before. A page whose subscription has ended
 // subscribes again, as clients do by themselves.
 func TestFederation_RestartsBehindHive(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	if os.Getenv("JOBGRAPH_REQUIRE_ALL") == "" {
 		t.Skip("set JOBGRAPH_REQUIRE_ALL=1: it takes most of a minute")
@@ -31,6 +32,7 @@ func TestFederation_RestartsBehindHive(t *testing.T) {
 		{"websocket", "federation/gateway-websocket.config.js", ""}, // the gateway subscribes again by itself
 	} {
 		t.Run(protocol.name, func(t *testing.T) {
+			t.Parallel()
 			h := startHive(t, protocol.config, program.Spawn)
 			page := h.open(t)
 			assert.Equal(t, status("AUTHORIZING"), page.next())
@@ -89,8 +91,6 @@ type hive struct {
 func startHive(t *testing.T, config string, start func(testing.TB, ...string) *program.Program) *hive {
 	t.Helper()
 	h := &hive{upstream: newCounted(t), config: config, url: "http://127.0.0.1:" + freePort(t)}
-	t.Setenv("PUBLIC_URL", h.url)
-	t.Setenv("HEARTBEAT_MS", "1000")
 	address := "127.0.0.1:" + freePort(t)
 	h.startJobs = func() {
 		h.jobs = start(t, "--listen", address, "--upstream-url", h.upstream.URL, "--poll-interval", "100ms", "--poll-max", "100ms",
@@ -105,7 +105,7 @@ func startHive(t *testing.T, config string, start func(testing.TB, ...string) *p
 
 func (h *hive) startGateway(t *testing.T) {
 	t.Helper()
-	_, h.stop = startUntil(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", h.supergraph,
+	_, h.stop = startUntil(t, `Listening on (http://[0-9.:]+)`, "env", "PUBLIC_URL="+h.url, "HEARTBEAT_MS=1000", "node_modules/.bin/hive-gateway", "supergraph", h.supergraph,
 		"--config-path", h.config, "--host", "127.0.0.1", "--port", h.url[strings.LastIndex(h.url, ":")+1:])
 }
 

@@ -14,6 +14,7 @@ import (
 // A browser opens the page on a large sandbox at two widths: see page.js for what
 // it looks at.
 func TestPage_InABrowser(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	program.NeedTool(t, "chromium")
 	api := program.Start(t, "sandbox", "--jobs", "20000")
@@ -23,6 +24,7 @@ func TestPage_InABrowser(t *testing.T) {
 
 // The page shows what a frontend seldom sees, where it runs on the sandbox: see scenario.js.
 func TestPage_Scenarios(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	program.NeedTool(t, "chromium")
 	t.Log(run(t, "node", "scenario.js", program.Start(t, "--example").URL+"/example/"))
