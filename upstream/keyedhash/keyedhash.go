@@ -1,5 +1,5 @@
 // Package keyedhash makes keys of what must not be seen in them, such as a token: an
-// HMAC tells texts apart, and means nothing outside of this process.
+// HMAC tells texts apart, and means nothing to who has not its secret.
 package keyedhash
 
 import (
@@ -32,6 +32,11 @@ type state struct {
 func New() *Hasher {
 	secret := make([]byte, sha256.Size)
 	_, _ = rand.Read(secret) // it never fails: see crypto/rand
+	return WithSecret(secret)
+}
+
+// WithSecret returns a Hasher whose sums are those of all others with the secret.
+func WithSecret(secret []byte) *Hasher {
 	return &Hasher{sync.Pool{New: func() any { return &state{mac: hmac.New(sha256.New, secret)} }}}
 }
 
