@@ -119,6 +119,21 @@ func TestBudget_OneAnswersBound(t *testing.T) {
 	hold.Close()
 }
 
+// What an operation holds of its jobs is no part of the answer that is written of them.
+func TestBudget_JobsCountUntilTheAnswerIsWritten(t *testing.T) {
+	b := budget.New(1_000, 600)
+	var hold budget.Hold
+	answer := hold.Open(b)
+	require.NoError(t, answer.ReserveJob(600))
+	require.NoError(t, answer.Reserve(100))
+	assert.EqualValues(t, 700, b.InUse())
+	require.NoError(t, answer.Resize(500))
+	assert.EqualValues(t, 500, b.InUse())
+	assert.ErrorIs(t, answer.Reserve(101), budget.ErrTooLarge, "the jobs are gone")
+	hold.Close()
+	assert.Zero(t, b.InUse())
+}
+
 func TestBudget_NothingIsBoundedWithoutAHold(t *testing.T) {
 	var hold *budget.Hold
 	assert.Nil(t, budget.HoldFrom(t.Context()))

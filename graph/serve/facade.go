@@ -140,11 +140,12 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	announce(c, stdout, f.logger, f.listener.Addr(), f.metricsAddress)
 	// An answer may take as long as its slowest job, and then has to begin.
 	return web.Serve(ctx, f.logger, web.Server{
-		Listener:     f.listener,
-		Handler:      handler,
-		WriteTimeout: c.UpstreamTimeout + 20*time.Second,
-		CloseDelay:   c.ShutdownDelay,
-		Shutdown:     connections.Shutdown,
+		Listener:        f.listener,
+		Handler:         handler,
+		WriteTimeout:    c.UpstreamTimeout + 20*time.Second,
+		CloseDelay:      c.ShutdownDelay,
+		Shutdown:        connections.Shutdown,
+		ObserveEviction: f.metrics.ConnectionEvicted,
 	}, f.backends...)
 }
 

@@ -36,6 +36,7 @@ type Metrics struct {
 	cacheMisses       prometheus.Counter
 	polls             prometheus.Counter
 	callbacks         prometheus.Counter
+	evictions         prometheus.Counter
 
 	mu    sync.Mutex
 	names map[string]bool // the operations' own names that are labels
@@ -116,11 +117,12 @@ func NewMetrics() *Metrics {
 		cacheMisses: counter("jobgraph_cache_misses_total", "Jobs that were looked up in the cache and asked of the job API."),
 		polls:       counter("jobgraph_polls_total", "Polls of jobs that subscriptions wait for, a list of them being one."),
 		callbacks:   counter("jobgraph_callbacks_total", "Callbacks of the job API that came to the signed address."),
+		evictions:   counter("jobgraph_connections_evicted_total", "TCP connections that waited for a request and were closed for others: there are 4,096 at most, 3,072 of one client."),
 		names:       map[string]bool{},
 	}
 	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
 		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums, m.logins,
-		m.subscriptions, m.events, m.inFlight, m.cacheHits, m.cacheMisses, m.polls, m.callbacks,
+		m.subscriptions, m.events, m.inFlight, m.cacheHits, m.cacheMisses, m.polls, m.callbacks, m.evictions,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// What has not happened is 0, and not unknown: an alert needs a value before.
 	for _, how := range []string{"in_flight", "kept"} {
@@ -218,6 +220,9 @@ func (m *Metrics) CacheMiss() { m.cacheMisses.Inc() }
 
 // Polled counts a poll of a job.
 func (m *Metrics) Polled() { m.polls.Inc() }
+
+// ConnectionEvicted counts a connection that was closed for others.
+func (m *Metrics) ConnectionEvicted() { m.evictions.Inc() }
 
 // CalledBack counts a callback of the job API.
 func (m *Metrics) CalledBack() { m.callbacks.Inc() }

@@ -20,9 +20,10 @@ const (
 )
 
 // Tune sets the garbage collector up, unless the environment does with GOGC or
-// GOMEMLIMIT: garbage may pile up to percent, but not beyond the roof. A heap that
-// has outgrown the roof is collected as Go would by itself: a limit that does not
-// give way would have the collector run all the time.
+// GOMEMLIMIT: garbage may pile up to percent, but not beyond softLimit. A heap that
+// has outgrown it has room for three quarters as much again: a limit that does not
+// give way would have the collector run all the time. With its caches full the
+// process stays below 128 MiB so.
 func Tune() {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -43,6 +44,6 @@ func (c *gcSentinel) limit() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(live)
 	used := int64(live[0].Value.Uint64() + live[1].Value.Uint64())
-	debug.SetMemoryLimit(max(softLimit, 2*used+softLimit/4))
+	debug.SetMemoryLimit(max(softLimit, 7*used/4+softLimit/6))
 	runtime.SetFinalizer(c, (*gcSentinel).limit)
 }

@@ -22,6 +22,7 @@ const defaultMaxConnections = 4096
 // ones. A hijacked connection is not net/http's any more, and is bounded elsewhere.
 type connLimit struct {
 	max, maxPerClient int
+	observeEviction   func()
 
 	mu      sync.Mutex
 	conns   map[net.Conn]*limitedConn
@@ -48,8 +49,8 @@ type limitedConn struct {
 	node    ring.Ring // in the client's queue, where it waits
 }
 
-func newConnLimit(most int) *connLimit {
-	return &connLimit{max: most, maxPerClient: most - most/4,
+func newConnLimit(most int, observeEviction func()) *connLimit {
+	return &connLimit{max: most, maxPerClient: most - most/4, observeEviction: observeEviction,
 		conns: map[net.Conn]*limitedConn{}, clients: map[clientaddr.Client]*connClient{}}
 }
 
@@ -120,6 +121,7 @@ func (l *connLimit) add(conn net.Conn) {
 // evict closes a connection, which does not wait for anything.
 func (l *connLimit) evict(c *limitedConn) {
 	l.remove(c)
+	l.observeEviction()
 	_ = c.Close()
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,7 +129,8 @@ func TestConnLimit_TheOldestOfWhoHasTheMostIsClosed(t *testing.T) {
 		"one place":                    {1, 1, 1, 1, []int{0}, []int{0}, []int{ok}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			address := limited(t, test.most, http.NotFoundHandler())
+			var evicted atomic.Int64
+			address := serve(t, http.NotFoundHandler(), web.Server{MaxConnections: test.most, ObserveEviction: func() { evicted.Add(1) }})
 			alices, bobs := callMany(t, test.alices, alice, address), callMany(t, test.bobs, bob, address)
 			carols := callMany(t, test.carols, carol, address)
 			waitClosed(alices, test.alice)
@@ -135,6 +138,13 @@ func TestConnLimit_TheOldestOfWhoHasTheMostIsClosed(t *testing.T) {
 			assert.Equal(t, test.carol, statuses(carols, test.carol))
 			assert.Equal(t, test.alice, statuses(alices, test.alice))
 			assert.Equal(t, test.bob, statuses(bobs, test.bob))
+			closed := 0
+			for _, status := range slices.Concat(test.alice, test.bob, test.carol) {
+				if status == 0 {
+					closed++
+				}
+			}
+			assert.EqualValues(t, closed, evicted.Load())
 		})
 	}
 }

@@ -31,6 +31,8 @@ type Server struct {
 	WriteTimeout time.Duration
 	// MaxConnections bounds the TCP connections, see connLimit; 4,096.
 	MaxConnections int
+	// ObserveEviction is called for each connection that is closed for others; nil: it is not.
+	ObserveEviction func()
 	// Shutdown ends the connections that would stay open; nil: there are none.
 	Shutdown func(context.Context) error
 	// CloseDelay is how long the address stays open after it was told to end.
@@ -80,7 +82,10 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
-	newConnLimit(cmp.Or(s.MaxConnections, defaultMaxConnections)).install(server)
+	if s.ObserveEviction == nil {
+		s.ObserveEviction = func() {}
+	}
+	newConnLimit(cmp.Or(s.MaxConnections, defaultMaxConnections), s.ObserveEviction).install(server)
 	closed := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		time.Sleep(s.CloseDelay)
