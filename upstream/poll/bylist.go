@@ -57,6 +57,11 @@ type tokenJobs struct {
 	jobs   map[*watchedJob]struct{}
 	ctx    context.Context
 	cancel context.CancelFunc
+	member *member // nil: there is no fleet
+	// local counts the pairs of a job and a subscriber of this instance, and remotes are
+	// the other instances by name.
+	local   int
+	remotes map[string]*remote
 
 	round *round // under way; nil: none
 	// listed is how many jobs the last lists had, watched or not; 0: there were none yet.
@@ -75,6 +80,7 @@ type look struct {
 	at           time.Time       // when it was asked for
 	began, ended int64
 	byList       bool
+	under        standing // when it began
 }
 
 // listing is what a round knows of a watched job, which the job's own goroutine tells.
@@ -133,7 +139,7 @@ func (w *Poller) run(t *tokenJobs, r *round) {
 		return
 	}
 	looks := map[*watchedJob]look{}
-	left := look{byList: true, began: w.turn.Add(1)}
+	left := look{byList: true, under: t.member.current(t.ctx), began: w.turn.Add(1)}
 	listed := 0
 	for _, status := range statuses {
 		read, ok := w.list(t, status, byID, most, looks)
@@ -211,7 +217,7 @@ func (w *Poller) list(t *tokenJobs, status upstream.JobStatus, byID map[string][
 	})
 	request.Fresh, request.Operation = true, w.operation
 	w.observe()
-	seen := look{at: time.Now(), byList: true, began: w.turn.Add(1)}
+	seen := look{at: time.Now(), byList: true, under: t.member.current(t.ctx), began: w.turn.Add(1)}
 	list, err := w.lists.List(t.ctx, request)
 	seen.ended = w.turn.Add(1)
 	if err != nil || list.Cut {

@@ -37,13 +37,16 @@ type Options struct {
 	ByList bool
 	// ObservePoll is called for each poll, of a job or of a list; nil: it is not.
 	ObservePoll func()
+	// Fleet is what is shared with other instances; nil: this process polls for itself.
+	Fleet Fleet
 	// Logger hears of panics in the source; nil: nobody.
 	Logger *slog.Logger
 }
 
 // Wakes are bounded twice: a job is polled no more often than wakeGap lets it,
 // and the process wakes no more than wakesPerSecond jobs, however many callbacks
-// come. What is refused is lost, and the next poll finds it.
+// come. What is refused is lost, and the next poll finds it. The process tells the fleet of
+// as many callbacks a second.
 const (
 	wakeGap        = time.Second
 	wakesPerSecond = 100
@@ -60,11 +63,16 @@ type Poller struct {
 	wakes     *rate.Limiter
 	lists     upstream.Lister // nil: no job is looked at by lists
 	turn      atomic.Int64    // one more whenever a look begins or ends
+	fleet     Fleet           // nil: none
+	toldWakes *rate.Limiter
+
+	leases, takeovers, published, received, fleetWakes atomic.Int64
 
 	mu     sync.Mutex
 	tokens map[upstream.TokenKey]*tokenJobs
 	jobs   map[upstream.Key]*watchedJob
 	byID   map[string]map[*watchedJob]struct{} // by lower-case id, for wakes
+	here   int                                 // jobs with subscribers of this instance
 }
 
 // New returns a Poller of nothing yet. It has no goroutine of its own:
@@ -78,7 +86,9 @@ func New(source upstream.Source, opts Options) *Poller {
 	if opts.ByList {
 		lists, _ = source.(upstream.Lister)
 	}
-	return &Poller{
+	w := &Poller{
+		fleet:     opts.Fleet,
+		toldWakes: rate.NewLimiter(wakesPerSecond, wakesPerSecond),
 		source:    source,
 		lists:     lists,
 		tokens:    map[upstream.TokenKey]*tokenJobs{},
@@ -91,6 +101,13 @@ func New(source upstream.Source, opts Options) *Poller {
 		jobs:      map[upstream.Key]*watchedJob{},
 		byID:      map[string]map[*watchedJob]struct{}{},
 	}
+	if w.fleet != nil {
+		w.fleet.OnWake(func(id string) {
+			w.fleetWakes.Add(1)
+			w.wake(id)
+		})
+	}
+	return w
 }
 
 // Watch sends the state of each job, then each change. A state is a
@@ -116,12 +133,23 @@ func (w *Poller) WatchAs(ctx context.Context, token string, ids []string, show f
 	return out, nil
 }
 
-// Wake has the job polled now, with every token that it is watched with.
-// Whoever calls it is not believed: it moves the next poll, and does nothing else.
+// Wake has the job polled now, with every token that it is watched with, by whoever of the
+// fleet polls it. Whoever calls it is not believed: it moves the next poll, and does nothing else.
 func (w *Poller) Wake(id string) {
+	w.wake(id)
+	if w.fleet != nil && w.toldWakes.Allow() {
+		w.fleet.Wake(id)
+	}
+}
+
+// wake has the job polled where it is this instance that polls it.
+func (w *Poller) wake(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for watched := range w.byID[strings.ToLower(id)] {
+		if watched.of.member.standing().follows() {
+			continue
+		}
 		if !w.wakes.Allow() {
 			return
 		}
@@ -129,11 +157,17 @@ func (w *Poller) Wake(id string) {
 	}
 }
 
-// Jobs is how many pairs of token and job are being watched.
+// Jobs is how many pairs of token and job are being watched by this instance's subscribers.
 func (w *Poller) Jobs() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.jobs)
+	return w.here
+}
+
+// FleetStats counts.
+func (w *Poller) FleetStats() FleetStats {
+	return FleetStats{Leases: int(w.leases.Load()), Takeovers: w.takeovers.Load(),
+		Published: w.published.Load(), Received: w.received.Load(), Wakes: w.fleetWakes.Load()}
 }
 
 // subscribe puts s on the jobs' lists, on all or, with an error, on none.
@@ -143,15 +177,17 @@ func (w *Poller) subscribe(s *subscriber, token string, ids []string) error {
 	tokenKey := upstream.KeyOf(token)
 	for _, id := range ids {
 		k := upstream.Key{Token: tokenKey, ID: id}
-		watched, ok := w.jobs[k]
-		if !ok {
-			if len(w.jobs) == w.maxJobs {
-				w.release(s)
-				return ErrTooMany
-			}
+		watched := w.jobs[k]
+		if (watched == nil || watched.local == 0) && w.here == w.maxJobs {
+			w.release(s)
+			return ErrTooMany
+		}
+		if watched == nil {
 			watched = w.start(k, token)
 		}
-		watched.add(s)
+		if watched.add(s) {
+			w.count(watched, 1)
+		}
 	}
 	return nil
 }
@@ -168,6 +204,21 @@ func (w *Poller) release(s *subscriber) {
 		if watched.remove(s) == 0 {
 			w.remove(watched)
 		}
+		w.count(watched, -1)
+		if t := watched.of; t.local == 0 {
+			// Nobody here has the token any more: others poll for themselves.
+			w.forgetLocked(t, time.Time{})
+		}
+	}
+}
+
+// count notes a subscriber of this instance that came or went.
+func (w *Poller) count(watched *watchedJob, change int) {
+	before := watched.local
+	watched.local += change
+	watched.of.local += change
+	if w.jobs[watched.key] == watched {
+		w.here += min(watched.local, 1) - min(before, 1)
 	}
 }
 
@@ -176,10 +227,15 @@ func (w *Poller) start(k upstream.Key, token string) *watchedJob {
 	watched := newWatchedJob(k, cancel)
 	watched.of = w.tokens[k.Token]
 	if watched.of == nil {
-		watched.of = &tokenJobs{token: token, key: k.Token, jobs: map[*watchedJob]struct{}{}}
+		watched.of = &tokenJobs{token: token, key: k.Token, jobs: map[*watchedJob]struct{}{}, remotes: map[string]*remote{}}
 		watched.of.ctx, watched.of.cancel = context.WithCancel(context.Background())
 		w.tokens[k.Token] = watched.of
+		if w.fleet != nil {
+			watched.of.member = newMember(w, watched.of)
+			go watched.of.member.run(watched.of.ctx)
+		}
 	}
+	watched.of.member.watch(k.ID)
 	watched.of.jobs[watched] = struct{}{}
 	w.jobs[k] = watched
 	lower := strings.ToLower(k.ID)
@@ -192,12 +248,14 @@ func (w *Poller) start(k upstream.Key, token string) *watchedJob {
 		watched.run(ctx, w.bounds, looks{
 			join: func() *round { return w.join(watched) },
 			info: func() look {
-				seen := look{at: time.Now(), began: w.turn.Add(1)}
+				under := watched.of.member.current(ctx)
+				seen := look{at: time.Now(), under: under, began: w.turn.Add(1)}
 				seen.state = w.poll(ctx, token, k)
 				seen.ended = w.turn.Add(1)
 				return seen
 			},
 			lags: func() { w.rest(watched.of) },
+			turn: func() int64 { return w.turn.Add(1) },
 		})
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -213,6 +271,8 @@ func (w *Poller) remove(watched *watchedJob) {
 		return
 	}
 	delete(w.jobs, watched.key)
+	w.here -= min(watched.local, 1)
+	watched.of.member.unwatch(watched.key.ID)
 	delete(watched.of.jobs, watched)
 	if len(watched.of.jobs) == 0 {
 		watched.of.cancel()

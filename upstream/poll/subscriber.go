@@ -10,6 +10,7 @@ import (
 // subscriber is one who waits for some jobs. For each it keeps the latest state
 // alone, so that it never grows and nobody waits for it.
 type subscriber struct {
+	mute    bool          // another instance's: it has its states from the fleet
 	changed chan struct{} // holds one: something is waiting
 
 	mu     sync.Mutex
@@ -32,6 +33,9 @@ func newSubscriber() *subscriber {
 
 // put leaves a state for deliver; nil says only that the job is one of those waited for.
 func (s *subscriber) put(from *watchedJob, state upstream.Result, last bool) {
+	if s.mute {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.states[from]

@@ -16,8 +16,14 @@ type watchedJob struct {
 	wake   chan struct{} // holds one wish: more in a row are the same one
 	seen   chan look     // holds the newest of the token's rounds
 	listing
+	local int // subscribers of this instance: the Poller's mutex's
+
+	poke    chan struct{} // holds one wish: look, if there is no state yet
+	restate chan struct{} // holds one wish: store the state anew
+	told    chan struct{} // holds one: there is a state of the fleet
 
 	mu          sync.Mutex
+	waiting     *SharedState    // the newest of the fleet's, until it is taken
 	state       upstream.Result // nil before the first poll
 	last        bool            // no state follows: the job has settled
 	subscribers map[*subscriber]struct{}
@@ -25,17 +31,20 @@ type watchedJob struct {
 
 func newWatchedJob(k upstream.Key, cancel context.CancelFunc) *watchedJob {
 	w := &watchedJob{key: k, cancel: cancel,
-		wake: make(chan struct{}, 1), seen: make(chan look, 1), subscribers: map[*subscriber]struct{}{}}
+		wake: make(chan struct{}, 1), seen: make(chan look, 1), poke: make(chan struct{}, 1),
+		restate: make(chan struct{}, 1), told: make(chan struct{}, 1), subscribers: map[*subscriber]struct{}{}}
 	w.listing.rank.Store(rankUnknown)
 	return w
 }
 
-// add delivers the state that is known and all that follow to s.
-func (w *watchedJob) add(s *subscriber) {
+// add delivers the state that is known and all that follow to s; added is false where they were already.
+func (w *watchedJob) add(s *subscriber) (added bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	_, subscribed := w.subscribers[s]
 	w.subscribers[s] = struct{}{}
 	s.put(w, w.state, w.last)
+	return !subscribed
 }
 
 func (w *watchedJob) remove(s *subscriber) (left int) {
@@ -45,11 +54,25 @@ func (w *watchedJob) remove(s *subscriber) (left int) {
 	return len(w.subscribers)
 }
 
-func (w *watchedJob) wakeUp() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
+func (w *watchedJob) wakeUp() { signal(w.wake) }
+
+// tell leaves a state of the fleet for the job's goroutine, if none waits that is newer.
+func (w *watchedJob) tell(state SharedState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting == nil || state.At.after(w.waiting.At) {
+		w.waiting = &state
 	}
+	signal(w.told)
+}
+
+// take takes the state that waits; nil: none does.
+func (w *watchedJob) take() *SharedState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	state := w.waiting
+	w.waiting = nil
+	return state
 }
 
 // show leaves a round's look for the job's goroutine. One round at a time does.
@@ -66,11 +89,13 @@ type looks struct {
 	join func() *round
 	info func() look // without a state where ctx ended first
 	lags func()      // a list told of an earlier state
+	turn func() int64
 }
 
 // run looks until the job settles or ctx is done.
 func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 	schedule := schedule{bounds: bounds}
+	share := sharing{member: w.of.member, id: w.key.ID, own: none}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var last look
@@ -79,7 +104,46 @@ func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 		var seen look
 		select {
 		case <-timer.C:
+			if share.relies(ctx, last.state != nil) {
+				timer.Reset(share.wait(&schedule, last.state))
+				continue
+			}
 			seen = w.due(ctx, last, by)
+		case <-w.poke:
+			if last.state == nil {
+				timer.Reset(0)
+			}
+			continue
+		case <-w.restate:
+			if !share.restate(ctx, last) {
+				timer.Reset(0)
+			}
+			continue
+		case <-w.told:
+			state := w.take()
+			if state == nil {
+				continue
+			}
+			switch share.judge(*state, w.known()) {
+			case ignore:
+				continue
+			case verify:
+				if !sleep(ctx, wakeGap-time.Since(last.at)) {
+					return
+				}
+				seen = by.info()
+			case accept:
+				// What this instance asks of the job API before now says nothing new.
+				last, agreed = look{state: state.State, at: time.Now(), ended: by.turn()}, false
+				changed := w.publish(state.State, state.Last)
+				if state.Last {
+					return
+				}
+				next := schedule.next(state.State, changed)
+				w.note(last, next)
+				timer.Reset(next)
+				continue
+			}
 		case <-w.wake:
 			schedule.restart()
 			if !sleep(ctx, wakeGap-time.Since(last.at)) {
@@ -93,14 +157,24 @@ func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 				continue
 			}
 		case <-ctx.Done():
+			if w.of.ctx.Err() == nil {
+				share.remove()
+			}
 			return
 		}
 		seen, agreed = w.checked(seen, agreed, by)
 		if seen.state == nil {
+			if ctx.Err() != nil && w.of.ctx.Err() == nil {
+				share.remove()
+			}
 			return
 		}
-		last = seen
 		ended := settled(seen.state, seen.at)
+		if !share.store(ctx, seen, ended) {
+			timer.Reset(bounds.shortest)
+			continue
+		}
+		last = seen
 		changed := w.publish(seen.state, ended)
 		if ended {
 			return

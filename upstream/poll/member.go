@@ -1,0 +1,515 @@
+package poll
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"jobgraph/upstream"
+)
+
+// Of all instances that watch jobs of a token one polls them, for all: the holder of the
+// token's lease. So a round of lists stays one round, however many instances watch a
+// part of the jobs. The others are followers: they tell the holder which jobs they
+// watch, hear of their states, and claim the lease themselves at each turn, which renews
+// it for whoever holds it and gives it to the first after its end. A member that does
+// not reach the fleet is alone, and polls as if there was none.
+
+const (
+	// maxClaims bounds the claims of an instance, a second: for many tokens, leases are longer.
+	maxClaims = 1000
+	// refreshEvery and forgetAfter are in paces: how often a follower tells all that it
+	// watches, and when the holder forgets what was not told again.
+	refreshEvery = 8
+	forgetAfter  = 20
+	// firstWait is how long a follower waits for the first state of a job.
+	firstWait = time.Second
+	// settle is how long messages may be under way that a claim knows of already.
+	settle = 50 * time.Millisecond
+	// chunk bounds the ids of a message and of a load.
+	chunk = 500
+	// claimWait bounds the wait for a claim that is under way.
+	claimWait = 500 * time.Millisecond
+	// maxMarks is how many claims are remembered, and maxEarly how many interests that came
+	// before the claim they are for.
+	maxMarks = 16
+	maxEarly = 100
+)
+
+// standing is what a member is at the moment: alone where Fence is 0, else the holder or
+// a follower.
+type standing struct {
+	fence, turn int64
+	held        bool
+}
+
+func (s standing) holds() bool   { return s.fence != 0 && s.held }
+func (s standing) follows() bool { return s.fence != 0 && !s.held }
+
+// mark is a claim that succeeded.
+type mark struct{ number, fence, turn int64 }
+
+// member is the poller's part in what is shared of a token.
+type member struct {
+	poller *Poller
+	of     *tokenJobs
+	name   string
+	shared Membership
+	kick   chan struct{} // holds one wish to claim
+	news   chan struct{} // holds one: there are ids to tell
+
+	mu      sync.Mutex
+	now     standing
+	until   time.Time     // now is not to be trusted any more
+	claimed chan struct{} // closed after the next claim
+	known   int64         // the highest fencing number
+	seq     int64         // of the last state that was heard, under now.fence
+	claims  int64         // begun
+	marks   []mark
+	added   []string // watched since the last message
+	gone    []string // watched no more
+	lost    bool     // a message was
+	// early are interests that came while a claim was under way: it may make this member
+	// the holder that they are for.
+	early    []*Interest
+	claiming bool
+}
+
+func newMember(w *Poller, t *tokenJobs) *member {
+	m := &member{poller: w, of: t, name: rand.Text(), kick: make(chan struct{}, 1), news: make(chan struct{}, 1), claimed: make(chan struct{})}
+	m.shared = w.fleet.Join(t.token, m.hear)
+	return m
+}
+
+// signal leaves a wish in a channel that holds one.
+func signal(wish chan struct{}) {
+	select {
+	case wish <- struct{}{}:
+	default:
+	}
+}
+
+// run claims until ctx is done.
+func (m *member) run(ctx context.Context) {
+	defer m.leave()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var refreshed time.Time
+	for {
+		select {
+		case <-timer.C:
+			timer.Reset(m.turn(ctx))
+		case <-m.kick:
+			timer.Reset(m.turn(ctx))
+		case <-m.news:
+			if !sleep(ctx, gather) {
+				return
+			}
+			m.tell(ctx)
+		case <-ctx.Done():
+			return
+		}
+		if m.standing().follows() && time.Since(refreshed) > refreshEvery*m.pace() {
+			refreshed = time.Now()
+			m.interest(ctx, m.ids(), Interest{})
+		}
+	}
+}
+
+// leave gives the lease up.
+func (m *member) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), claimWait)
+	defer cancel()
+	if now := m.standing(); now.holds() {
+		m.shared.Release(ctx, now.fence)
+	}
+	m.shared.Leave()
+	m.become(standing{}, time.Hour)
+}
+
+// pace is the time between two claims' renewals; a lease is one and a half of it.
+func (m *member) pace() time.Duration {
+	m.poller.mu.Lock()
+	defer m.poller.mu.Unlock()
+	return max(m.poller.bounds.shortest, time.Duration(len(m.poller.tokens))*time.Second/maxClaims)
+}
+
+// turn claims once, and gives the time until the next turn.
+func (m *member) turn(ctx context.Context) time.Duration {
+	pace := m.pace()
+	lease := pace * 3 / 2
+	m.mu.Lock()
+	m.claims++
+	m.claiming = true
+	number, known, before := m.claims, m.known, m.now
+	m.mu.Unlock()
+	began := time.Now()
+	claim, err := m.shared.Claim(ctx, known, lease)
+	if err != nil {
+		m.become(standing{}, pace)
+		return jitter(pace)
+	}
+	now := standing{claim.Fence, claim.Turn, claim.Held}
+	m.mu.Lock()
+	m.known = max(m.known, claim.Fence)
+	m.marks = append(m.marks, mark{number, claim.Fence, claim.Turn})
+	if len(m.marks) > maxMarks {
+		m.marks = m.marks[1:]
+	}
+	m.mu.Unlock()
+	fresh := before.fence != now.fence || before.held != now.held
+	m.become(now, lease-time.Since(began))
+	switch {
+	case now.holds():
+		if fresh && before.follows() {
+			m.poller.takeovers.Add(1)
+		}
+		m.poller.forget(m.of, time.Now())
+	case fresh:
+		m.poller.forget(m.of, time.Time{}) // they tell the new holder
+		m.catchUp(claim.Seq)
+		m.announce(ctx, m.ids())
+	default:
+		m.compare(ctx, claim.Seq)
+	}
+	next := jitter(pace * 5 / 8)
+	if now.follows() {
+		next = min(next, max(claim.Left, 0)+settle)
+	}
+	return next
+}
+
+// become is what all who wait for a claim see.
+func (m *member) become(now standing, valid time.Duration) {
+	m.mu.Lock()
+	before, early := m.now, m.early
+	m.now, m.until = now, time.Now().Add(valid)
+	if before.fence != now.fence || before.held != now.held {
+		m.seq, m.lost = 0, false
+	}
+	m.early, m.claiming = nil, false
+	close(m.claimed)
+	m.claimed = make(chan struct{})
+	m.mu.Unlock()
+	switch {
+	case now.holds() && !before.holds():
+		m.poller.leases.Add(1)
+		for _, in := range early {
+			m.poller.interested(m.of, in, m.forgetAt())
+		}
+	case !now.holds() && before.holds():
+		m.poller.leases.Add(-1)
+	}
+	if before.follows() && !now.follows() {
+		m.poller.poke(m.of)
+	}
+}
+
+func (m *member) standing() standing {
+	if m == nil {
+		return standing{}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
+}
+
+// current is the standing as the last claim found it, if that is not too long ago: after a
+// pause of the process it waits for the next claim.
+func (m *member) current(ctx context.Context) standing {
+	if m == nil {
+		return standing{}
+	}
+	timer := time.NewTimer(claimWait)
+	defer timer.Stop()
+	for {
+		m.mu.Lock()
+		now, valid, claimed := m.now, time.Now().Before(m.until), m.claimed
+		m.mu.Unlock()
+		if valid {
+			return now
+		}
+		select {
+		case <-claimed:
+		case <-timer.C:
+			return standing{}
+		case <-ctx.Done():
+			return standing{}
+		}
+	}
+}
+
+// begun is how many claims were.
+func (m *member) begun() int64 {
+	if m == nil {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.claims
+}
+
+// newer says whether a state's look surely began after the claim with the number did. That
+// is so if its poller knew of a turn as high as that of a later claim of ours.
+func (m *member) newer(state SharedState, number int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, mark := range m.marks {
+		if mark.number > number {
+			return state.At.Fence > mark.fence || state.At.Fence == mark.fence && state.Turn >= mark.turn
+		}
+	}
+	return false
+}
+
+// hear takes a message.
+func (m *member) hear(message Message) {
+	switch {
+	case message.State != nil:
+		m.mu.Lock()
+		at := message.State.At
+		m.known = max(m.known, at.Fence)
+		if m.now.holds() && at.Fence == m.now.fence {
+			m.mu.Unlock()
+			return // its own
+		}
+		switch {
+		case at.Fence > m.now.fence: // a holder that no claim has told of yet
+			signal(m.kick)
+		case at.Fence == m.now.fence && at.Seq > m.seq+1:
+			m.lost = true
+			signal(m.kick)
+		case at.Fence == m.now.fence && at.Seq > m.seq:
+			m.seq = at.Seq
+		}
+		m.mu.Unlock()
+		m.poller.received.Add(1)
+		m.poller.deliver(m.of, *message.State)
+	case message.Interest != nil && message.Interest.From != m.name:
+		m.mu.Lock()
+		holds := m.now.holds()
+		if !holds && m.claiming && len(m.early) < maxEarly {
+			m.early = append(m.early, message.Interest)
+		}
+		m.mu.Unlock()
+		if holds {
+			m.poller.interested(m.of, message.Interest, m.forgetAt())
+		}
+	case message.Released:
+		signal(m.kick)
+	}
+}
+
+func (m *member) forgetAt() time.Time { return time.Now().Add(forgetAfter * m.pace()) }
+
+// compare loads all states where messages were lost.
+func (m *member) compare(ctx context.Context, stored int64) {
+	behind := func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.lost || m.seq < stored
+	}
+	if !behind() || !sleep(ctx, settle) || !behind() {
+		return
+	}
+	m.catchUp(stored)
+	m.load(ctx, m.ids())
+}
+
+// catchUp has the states up to the one count as heard.
+func (m *member) catchUp(stored int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost, m.seq = false, max(m.seq, stored)
+}
+
+// watch and unwatch note what there is to tell.
+func (m *member) watch(id string) {
+	if m != nil {
+		m.note(&m.added, id)
+	}
+}
+
+func (m *member) unwatch(id string) {
+	if m != nil {
+		m.note(&m.gone, id)
+	}
+}
+
+func (m *member) note(ids *[]string, id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*ids = append(*ids, id)
+	signal(m.news)
+}
+
+// tell tells the holder of what is watched since the last time. Before the first claim there
+// is nobody to tell, and after it the claim does.
+func (m *member) tell(ctx context.Context) {
+	now := m.standing()
+	m.mu.Lock()
+	added, gone := m.added, m.gone
+	m.added, m.gone = nil, nil
+	m.mu.Unlock()
+	if !now.follows() {
+		return
+	}
+	m.interest(ctx, gone, Interest{Gone: true})
+	m.announce(ctx, added)
+}
+
+// announce loads what is known of jobs and tells the holder of them.
+func (m *member) announce(ctx context.Context, ids []string) {
+	known := m.load(ctx, ids)
+	var have, need []string
+	for _, id := range ids {
+		if known[id] {
+			have = append(have, id)
+		} else {
+			need = append(need, id)
+		}
+	}
+	m.interest(ctx, have, Interest{})
+	m.interest(ctx, need, Interest{Need: true})
+}
+
+// load delivers the latest states of jobs; known are those that the holder has told of.
+func (m *member) load(ctx context.Context, ids []string) (known map[string]bool) {
+	known = map[string]bool{}
+	fence := m.standing().fence
+	for ids := range chunks(ids) {
+		states, err := m.shared.Load(ctx, ids)
+		if err != nil {
+			return known
+		}
+		for _, state := range states {
+			// What an earlier holder told may be long past: nobody says that it is so still.
+			if state.At.Fence == fence {
+				known[state.ID] = true
+				m.poller.deliver(m.of, state)
+			}
+		}
+	}
+	return known
+}
+
+func (m *member) interest(ctx context.Context, ids []string, as Interest) {
+	for ids := range chunks(ids) {
+		as.From, as.IDs = m.name, ids
+		if m.shared.Interest(ctx, as) != nil {
+			return
+		}
+	}
+}
+
+// chunks are the ids in parts that are not too large.
+func chunks(ids []string) func(yield func([]string) bool) {
+	return func(yield func([]string) bool) {
+		for len(ids) > 0 {
+			n := min(chunk, len(ids))
+			if !yield(ids[:n]) {
+				return
+			}
+			ids = ids[n:]
+		}
+	}
+}
+
+// ids are those of the token's jobs.
+func (m *member) ids() (ids []string) {
+	m.poller.mu.Lock()
+	defer m.poller.mu.Unlock()
+	for watched := range m.of.jobs {
+		ids = append(ids, watched.key.ID)
+	}
+	return ids
+}
+
+// deliver leaves the state for the job's goroutine.
+func (w *Poller) deliver(t *tokenJobs, state SharedState) {
+	w.mu.Lock()
+	watched := w.jobs[upstream.Key{Token: t.key, ID: state.ID}]
+	w.mu.Unlock()
+	if watched != nil {
+		watched.tell(state)
+	}
+}
+
+// poke has the token's jobs that have no state yet looked at now.
+func (w *Poller) poke(t *tokenJobs) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for watched := range t.jobs {
+		signal(watched.poke)
+	}
+}
+
+// interested has jobs polled that other instances watch, as if they were subscribers here.
+// What is too much is not: their instance polls them for itself.
+func (w *Poller) interested(t *tokenJobs, in *Interest, until time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.local == 0 {
+		return // it is about to leave
+	}
+	r := t.remotes[in.From]
+	if r == nil {
+		r = &remote{&subscriber{mute: true}, map[*watchedJob]time.Time{}}
+		t.remotes[in.From] = r
+	}
+	for _, id := range in.IDs {
+		k := upstream.Key{Token: t.key, ID: id}
+		watched := w.jobs[k]
+		switch {
+		case in.Gone && watched != nil:
+			w.drop(r, watched)
+			continue
+		case in.Gone, watched == nil && len(w.jobs)-w.here >= w.maxJobs:
+			continue
+		case watched == nil:
+			watched = w.start(k, t.token)
+		case in.Need:
+			signal(watched.restate)
+		}
+		watched.add(r.subscriber)
+		r.until[watched] = until
+	}
+}
+
+// remote is what another instance watches.
+type remote struct {
+	subscriber *subscriber
+	until      map[*watchedJob]time.Time
+}
+
+// drop takes a job off what the other instance watches.
+func (w *Poller) drop(r *remote, watched *watchedJob) {
+	if _, ok := r.until[watched]; !ok {
+		return
+	}
+	delete(r.until, watched)
+	if watched.remove(r.subscriber) == 0 {
+		w.remove(watched)
+	}
+}
+
+// forget drops what other instances have not told again for long; all where now is zero.
+func (w *Poller) forget(t *tokenJobs, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forgetLocked(t, now)
+}
+
+func (w *Poller) forgetLocked(t *tokenJobs, now time.Time) {
+	for from, r := range t.remotes {
+		for watched, until := range r.until {
+			if now.IsZero() || now.After(until) || w.jobs[watched.key] != watched {
+				w.drop(r, watched)
+			}
+		}
+		if len(r.until) == 0 {
+			delete(t.remotes, from)
+		}
+	}
+}
