@@ -78,7 +78,17 @@ var mutations = []mutation{
 		"upstream/poll", "TestPoller_JobsDoNotBeatTogether"},
 	{"the next poll honours Retry-After", "upstream/poll/schedule.go", "return max(wait, failure.RetryAfter)", "return max(wait, 0*failure.RetryAfter)",
 		"upstream/poll", "TestPoller_RetryAfterIsHonouredByTheNextCall"},
-	{"watched jobs are bounded", "upstream/poll/poller.go", "if len(w.jobs) == w.maxJobs {", "if len(w.jobs) < 0 {",
+	{"a look under a lost lease is nobody's", "upstream/poll/watchedjob.go", "if !share.store(ctx, seen, ended) {", "if !share.store(ctx, seen, ended) && false {",
+		"upstream/poll", "TestFleet_ALookUnderALostLeaseIsNobodys"},
+	{"a fleet's state that may be older is verified", "upstream/poll/sharing.go", "!s.newer(state, s.own)", "false",
+		"upstream/poll", "TestFleet_AStateThatMayBeOlderThanAnOwnLookIsVerified"},
+	{"states of the fleet are ordered", "upstream/poll/sharing.go", "if s.at.after(state.At) {", "if false {",
+		"upstream/poll", "TestFleet_AFollowerHearsStatesInTheirOrder"},
+	{"what other instances watch is bounded", "upstream/poll/member.go", "len(w.jobs)-w.here >= w.maxJobs", "false",
+		"upstream/poll", "TestFleet_TheHolderPollsWhatOthersWatch"},
+	{"a lost lease stores nothing", "upstream/fleet/watch.go", "or redis.call('HGET', KEYS[1], 'f') ~= ARGV[2] then", "and false then",
+		"upstream/fleet", "TestWatching_ALostLeaseStoresNothing"},
+	{"watched jobs are bounded", "upstream/poll/poller.go", "w.here == w.maxJobs {", "w.here < 0 {",
 		"upstream/poll", "TestPoller_TooManyJobs"},
 
 	// Caches.

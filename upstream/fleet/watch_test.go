@@ -478,3 +478,51 @@ func TestWatching_Properties(t *testing.T) {
 	t.Logf("%d jobs: %d calls of three instances, %d of one", len(watched), calls, callsAlone)
 	assert.Less(t, calls, callsAlone+callsAlone/2, "calls of three instances, %d of one", callsAlone)
 }
+
+func TestWatching_ALostLeaseStoresNothing(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	f := open(t, fleet.Options{URL: server.URL})
+	available(t, f)
+	w := fleet.NewWatching(f, nil)
+	ignore := func(poll.Message) {}
+	one, other := w.Join(token, ignore), w.Join(token, ignore)
+	state := func(name string) poll.SharedState {
+		return poll.SharedState{ID: "01", State: upstream.Job{ID: "01", Name: &name}.Encode()}
+	}
+	first, err := one.Claim(t.Context(), 0, 50*time.Millisecond)
+	require.NoError(t, err)
+	assert.True(t, first.Held)
+	_, held, err := one.Store(t.Context(), first.Fence, state("before"))
+	require.NoError(t, err)
+	assert.True(t, held)
+	var second poll.Claim
+	require.Eventually(t, func() bool {
+		second, err = other.Claim(t.Context(), 0, time.Minute)
+		return err == nil && second.Held
+	}, eventually, time.Millisecond)
+	assert.Greater(t, second.Fence, first.Fence)
+	at, held, err := other.Store(t.Context(), second.Fence, state("after"))
+	require.NoError(t, err)
+	assert.True(t, held)
+	_, held, err = one.Store(t.Context(), first.Fence, state("before"))
+	require.NoError(t, err)
+	assert.False(t, held, "it is fenced off")
+	_, held, _ = other.Store(t.Context(), first.Fence, state("before"))
+	assert.False(t, held, "a look from before its own lease is, too")
+	states, err := other.Load(t.Context(), []string{"01", "02"})
+	require.NoError(t, err)
+	require.Len(t, states, 1)
+	assert.Equal(t, at, states[0].At)
+	assert.Equal(t, "after", *states[0].State.(*upstream.EncodedJob).Name())
+	// The numbers are lost: they go on above what anybody knows.
+	require.NoError(t, server.Do("FLUSHALL").Error())
+	third, err := one.Claim(t.Context(), second.Fence+5, time.Minute)
+	require.NoError(t, err)
+	assert.Equal(t, second.Fence+6, third.Fence)
+	// Who knows of a higher one than the holder's has the lease.
+	fourth, err := other.Claim(t.Context(), third.Fence+1, time.Minute)
+	require.NoError(t, err)
+	assert.True(t, fourth.Held)
+	assert.Greater(t, fourth.Fence, third.Fence+1)
+}

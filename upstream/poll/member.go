@@ -93,9 +93,9 @@ func signal(wish chan struct{}) {
 // run claims until ctx is done.
 func (m *member) run(ctx context.Context) {
 	defer m.leave()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(m.turn(ctx))
 	defer timer.Stop()
-	var refreshed time.Time
+	refreshed := time.Now()
 	for {
 		select {
 		case <-timer.C:
@@ -169,6 +169,9 @@ func (m *member) turn(ctx context.Context) time.Duration {
 	case fresh:
 		m.poller.forget(m.of, time.Time{}) // they tell the new holder
 		m.catchUp(claim.Seq)
+		m.mu.Lock()
+		m.added = nil // they are among all
+		m.mu.Unlock()
 		m.announce(ctx, m.ids())
 	default:
 		m.compare(ctx, claim.Seq)
@@ -347,9 +350,8 @@ func (m *member) note(ids *[]string, id string) {
 // tell tells the holder of what is watched since the last time. Before the first claim there
 // is nobody to tell, and after it the claim does.
 func (m *member) tell(ctx context.Context) {
-	now := m.standing()
 	m.mu.Lock()
-	added, gone := m.added, m.gone
+	now, added, gone := m.now, m.added, m.gone
 	m.added, m.gone = nil, nil
 	m.mu.Unlock()
 	if !now.follows() {

@@ -128,10 +128,7 @@ func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 			case ignore:
 				continue
 			case verify:
-				if !sleep(ctx, wakeGap-time.Since(last.at)) {
-					return
-				}
-				seen = by.info()
+				seen = soon(ctx, last, by)
 			case accept:
 				// What this instance asks of the job API before now says nothing new.
 				last, agreed = look{state: state.State, at: time.Now(), ended: by.turn()}, false
@@ -146,10 +143,7 @@ func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 			}
 		case <-w.wake:
 			schedule.restart()
-			if !sleep(ctx, wakeGap-time.Since(last.at)) {
-				return
-			}
-			seen = by.info()
+			seen = soon(ctx, last, by)
 		case seen = <-w.seen:
 			// A state never goes back: a list is used only if it began after the last look
 			// ended.
@@ -183,6 +177,14 @@ func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 		w.note(seen, next)
 		timer.Reset(next)
 	}
+}
+
+// soon looks at the job by Info, when it may be looked at again.
+func soon(ctx context.Context, last look, by looks) look {
+	if !sleep(ctx, wakeGap-time.Since(last.at)) {
+		return look{}
+	}
+	return by.info()
 }
 
 // due looks at the job by its token's round, or else by itself.
