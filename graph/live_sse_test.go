@@ -69,6 +69,8 @@ func TestSSE_EventStreamSendsEachChangeAndCompletes(t *testing.T) {
 			t.Parallel()
 			s := startLive(t, nil)
 			stream := s.stream(t, method, "", subscribing, liveJob)
+			assert.Equal(t, "private, no-store", stream.response.Header.Get("Cache-Control"))
+			assert.Equal(t, "Authorization, Accept", stream.response.Header.Get("Vary"))
 			assert.Equal(t, []string{"event: next", `data: {"data":{"jobUpdated":{"id":"0001","status":"PENDING"}}}`}, stream.next())
 			time.Sleep(200 * time.Millisecond) // past the HTTP server's own deadlines
 			s.jobs.set(liveJob, upstream.StatusMediaFailure, "")

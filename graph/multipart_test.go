@@ -42,7 +42,7 @@ func (s *liveServer) multipart(t *testing.T, token, query string, ids ...string)
 	require.NoError(t, err)
 	require.Equal(t, "multipart/mixed", mediaType)
 	require.Equal(t, "1.0", parameters["subscriptionspec"])
-	assert.Contains(t, response.Header.Get("Cache-Control"), "no-store")
+	assert.Equal(t, "private, no-store", response.Header.Get("Cache-Control"))
 	require.Equal(t, "graphql", parameters["boundary"])
 	p := &parts{t, bufio.NewReader(response.Body)}
 	assert.Empty(t, p.until(boundary))

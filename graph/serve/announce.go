@@ -24,19 +24,35 @@ func announce(c *settings.Serve, w io.Writer, logger *slog.Logger, address net.A
 		return
 	}
 	fmt.Fprintf(w, `JobGraph serves
-  playground  %[6]s
+  playground  %[5]s
   GraphQL     %[1]s/graphql
   metrics     %[2]s
   upstream    %[3]s
 Try:
   curl %[1]s/graphql -H 'Content-Type: application/json'%[4]s \
-    -d '{"query": "{ job(ids: [\"%[5]s\"]) { ... on Job { name status } ... on ApiError { type comment } } }"}'
-`, base, metricsAddress, upstreamName, tokenHint(c), sandbox.DocumentedJobID, playgroundAddress)
+    -d '%[6]s'
+`, base, metricsAddress, upstreamName, tokenHint(c), playgroundAddress, example(c))
+}
+
+// example is a request that this server takes.
+func example(c *settings.Serve) string {
+	if c.TrustedDocuments != "" {
+		return `{"documentId": "ID"}`
+	}
+	entity := ""
+	if c.Prefix.Entity {
+		entity = c.Prefix.Types
+	}
+	return fmt.Sprintf(`{"query": "{ job(ids: [\"%s\"]) { ... on %sJob { name status } ... on %sApiError { type comment } } }"}`,
+		sandbox.DocumentedJobID, entity, c.Prefix.Types)
 }
 
 // tokenHint is what the curl example needs beside the query.
 func tokenHint(c *settings.Serve) string {
-	if c.UpstreamURL == "" || c.Login.Given() {
+	switch {
+	case c.OIDCIssuer != "":
+		return " -H 'Authorization: Bearer YOUR_IDENTITY_PROVIDERS_TOKEN'"
+	case c.UpstreamURL == "", c.Login.Given():
 		return ""
 	}
 	return " -H 'Authorization: Bearer YOUR_API_TOKEN'"

@@ -136,7 +136,8 @@ type stream struct {
 func (s *stream) start() {
 	h := s.w.Header()
 	h.Set("Content-Type", s.framing.contentType)
-	h.Set("Cache-Control", "no-cache, no-store")
+	h["Cache-Control"] = noStore
+	addVary(h)
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	s.w.WriteHeader(http.StatusOK)
 	s.send([]byte(s.framing.opening))

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -213,4 +215,32 @@ func TestProgram_TheAccessLogHoldsNoQuery(t *testing.T) {
 	require.NoError(t, p.Stop())
 	assert.Contains(t, p.Log(), "route=/graphql")
 	assert.NotContains(t, p.Log(), canary[:8])
+}
+
+// What the program prints to try is a command that works, however the schema is served.
+func TestProgram_WhatItPrintsToTryWorks(t *testing.T) {
+	program.NeedTool(t, "curl")
+	manifest := filepath.Join(t.TempDir(), "manifest.json")
+	require.NoError(t, os.WriteFile(manifest, []byte(`{"ID": "{ job(ids: \"d4fb871e07514304b23131b45f8caa1f\") { ... on Job { name } } }"}`), 0o600))
+	for _, args := range [][]string{nil, {"--type-prefix", "Caption"}, {"--type-prefix", "Caption", "--type-prefix-entity"}, {"--trusted-documents", manifest}} {
+		command := program.Command(t, append([]string{"--listen", "127.0.0.1:0", "--admin-listen", ""}, args...)...)
+		stdout, err := command.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, command.Start())
+		var printed strings.Builder
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			printed.WriteString(lines.Text() + "\n")
+			if strings.HasPrefix(strings.TrimSpace(lines.Text()), "-d ") {
+				break
+			}
+		}
+		_, try, found := strings.Cut(printed.String(), "Try:\n")
+		assert.True(t, found, printed.String())
+		answer, err := exec.Command("sh", "-c", strings.Replace(try, "curl ", "curl -s ", 1)).Output()
+		assert.NoError(t, err, try)
+		assert.Contains(t, string(answer), `"name":"example_job"`, try)
+		require.NoError(t, command.Process.Signal(os.Interrupt))
+		assert.NoError(t, command.Wait())
+	}
 }
