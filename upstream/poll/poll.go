@@ -11,8 +11,15 @@ import (
 	"jobgraph/upstream"
 )
 
-// poll asks the source once. nil means that ctx ended first.
-func (w *Poller) poll(ctx context.Context, token string, key upstream.Key) (result upstream.Result) {
+// poll asks the source once. nil means that ctx ended first. It asks in a goroutine of
+// its own: a stack that has grown stays so, and a watched job rests on its own for long.
+func (w *Poller) poll(ctx context.Context, token string, key upstream.Key) upstream.Result {
+	result := make(chan upstream.Result, 1)
+	go func() { result <- w.ask(ctx, token, key) }()
+	return <-result
+}
+
+func (w *Poller) ask(ctx context.Context, token string, key upstream.Key) (result upstream.Result) {
 	defer func() {
 		if r := recover(); r != nil {
 			// The value itself may hold what must not be in a log.
