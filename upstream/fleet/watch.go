@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +40,7 @@ const (
 // Watching is what the instances share of watched jobs: a [poll.Fleet].
 type Watching struct {
 	fleet    *Fleet
-	identity func(token string) string
+	identity Identity
 	name     string // of this instance
 	wakes    string // channel
 	channels []string
@@ -51,12 +52,13 @@ type Watching struct {
 	wake    func(id string)
 }
 
-// NewWatching listens to the others until the fleet is closed. identity gives what all
-// instances call a token that is one of this process alone; nil: tokens are the same everywhere.
-func NewWatching(f *Fleet, identity func(token string) string) *Watching {
-	if identity == nil {
-		identity = func(token string) string { return token }
-	}
+// Identity tells what is watched with a token apart from all else, the same in all
+// instances: the job API's address is a part of it, and who the caller is there. Not ok:
+// it is shared with nobody.
+type Identity func(token string) (parts []string, ok bool)
+
+// NewWatching listens to the others until the fleet is closed.
+func NewWatching(f *Fleet, identity Identity) *Watching {
 	w := &Watching{fleet: f, identity: identity, name: rand.Text(), wakes: f.Key("wakes"),
 		stores: make(chan struct{}, maxStores), heard: make(chan func(), maxMessages),
 		members: map[string]map[*membership]struct{}{}, wake: func(string) {}}
@@ -121,6 +123,8 @@ func tag(name string) string {
 type membership struct {
 	*Watching
 	name    string
+	token   string
+	who     []string // the token's identity
 	tag     string
 	lease   string // its key
 	counter string
@@ -132,9 +136,12 @@ type membership struct {
 
 // Join takes part for a token.
 func (w *Watching) Join(token string, hear func(poll.Message)) poll.Membership {
-	identity := w.identity(token)
-	m := &membership{Watching: w, name: rand.Text(), lease: w.fleet.Key("lease", identity), counter: w.fleet.Key("counter", identity),
-		state: w.fleet.Key("state", identity), hear: hear}
+	who, ok := w.identity(token)
+	if !ok {
+		who = []string{rand.Text()}
+	}
+	m := &membership{Watching: w, name: rand.Text(), token: token, who: who, hear: hear,
+		lease: w.fleet.Key("lease", who...), counter: w.fleet.Key("counter", who...), state: w.fleet.Key("state", who...)}
 	m.tag = tag(m.lease)
 	shard := fnv.New32a()
 	_, _ = shard.Write([]byte(m.tag))
@@ -229,8 +236,17 @@ func millis(d time.Duration) string { return strconv.FormatInt(max(d.Millisecond
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
+// changed says whether the token stands for another caller by now: nothing is shared then.
+func (m *membership) changed() bool {
+	who, ok := m.identity(m.token)
+	return !ok || !slices.Equal(who, m.who)
+}
+
 // Claim takes or renews the lease.
 func (m *membership) Claim(ctx context.Context, known int64, lease time.Duration) (poll.Claim, error) {
+	if m.changed() {
+		return poll.Claim{}, ErrSkipped
+	}
 	n, err := numbers(m.fleet, ctx, 0, claimScript, []string{m.lease, m.counter},
 		m.name, decimal(known), millis(lease), millis(counterTTL))
 	if err != nil || len(n) != 5 {
@@ -265,7 +281,7 @@ func (m *membership) Store(ctx context.Context, fence int64, state poll.SharedSt
 	idTag := m.idTag(state.ID)
 	key := m.stateKey(idTag)
 	sealed := rueidis.BinaryString(m.fleet.Seal(key, encodeState(state)))
-	if len(sealed) > maxState-64 { // the numbers stand before it
+	if m.changed() || len(sealed) > maxState-64 { // the numbers stand before it
 		return at, false, ErrSkipped
 	}
 	ttl := stateTTL

@@ -21,6 +21,8 @@ import (
 	"jobgraph/upstream/replay"
 )
 
+func byToken(token string) ([]string, bool) { return []string{token}, true }
+
 // jobs is a job API in memory. A job's name is its token and its version.
 type jobs struct {
 	mu       sync.Mutex
@@ -76,7 +78,7 @@ func newInstance(t *testing.T, server *redistest.Server, api *jobs, opts poll.Op
 	f, err := fleet.New(fleet.Options{URL: strings.Replace(server.URL, server.Address, i.proxy.Addr().String(), 1), Secret: []byte(secret)})
 	require.NoError(t, err)
 	i.fleet = f
-	opts.Fleet = fleet.NewWatching(f, nil)
+	opts.Fleet = fleet.NewWatching(f, byToken)
 	i.poller = poll.New(i, opts)
 	t.Cleanup(func() {
 		i.thaw()
@@ -484,7 +486,7 @@ func TestWatching_ALostLeaseStoresNothing(t *testing.T) {
 	server := redistest.Start(t)
 	f := open(t, fleet.Options{URL: server.URL})
 	available(t, f)
-	w := fleet.NewWatching(f, nil)
+	w := fleet.NewWatching(f, byToken)
 	ignore := func(poll.Message) {}
 	one, other := w.Join(token, ignore), w.Join(token, ignore)
 	state := func(name string) poll.SharedState {

@@ -122,10 +122,10 @@ func TestFleet_AFollowerHearsStatesInTheirOrder(t *testing.T) {
 		assert.Equal(t, "AUTHORIZING", waiting(states), "what the fleet knows")
 		o.tell(upstream.StatusInProcess, 3, 3, 9)
 		assert.Equal(t, "IN_PROCESS", waiting(states))
-		o.tell(upstream.StatusPending, 3, 2, 9)
-		o.tell(upstream.StatusPending, 2, 99, 9)
-		o.tell(upstream.StatusInProcess, 3, 3, 9)
-		assert.Equal(t, "nothing", waiting(states), "it is older, or known")
+		for _, older := range []poll.Position{{Fence: 3, Seq: 2}, {Fence: 2, Seq: 99}, {Fence: 3, Seq: 3}} {
+			o.tell(upstream.StatusPending, older.Fence, older.Seq, 9)
+			assert.Equal(t, "nothing", waiting(states), "%v is older, or known", older)
+		}
 		// A message is lost: a claim tells, and the state is where it is stored.
 		o.set(func() {
 			o.claim.Seq = 4

@@ -65,6 +65,7 @@ type Poller struct {
 	turn      atomic.Int64    // one more whenever a look begins or ends
 	fleet     Fleet           // nil: none
 	toldWakes *rate.Limiter
+	members   sync.WaitGroup
 
 	leases, takeovers, published, received, fleetWakes atomic.Int64
 
@@ -72,6 +73,7 @@ type Poller struct {
 	tokens map[upstream.TokenKey]*tokenJobs
 	jobs   map[upstream.Key]*watchedJob
 	byID   map[string]map[*watchedJob]struct{} // by lower-case id, for wakes
+	closed bool                                // nothing is shared any more
 	here   int                                 // jobs with subscribers of this instance
 }
 
@@ -164,6 +166,18 @@ func (w *Poller) Jobs() int {
 	return w.here
 }
 
+// Close ends all polls, and waits until the leases are given up: who subscribes afterwards
+// is not waited for.
+func (w *Poller) Close() {
+	w.mu.Lock()
+	w.closed = true
+	for _, watched := range w.jobs {
+		w.remove(watched)
+	}
+	w.mu.Unlock()
+	w.members.Wait()
+}
+
 // FleetStats counts.
 func (w *Poller) FleetStats() FleetStats {
 	return FleetStats{Leases: int(w.leases.Load()), Takeovers: w.takeovers.Load(),
@@ -230,9 +244,9 @@ func (w *Poller) start(k upstream.Key, token string) *watchedJob {
 		watched.of = &tokenJobs{token: token, key: k.Token, jobs: map[*watchedJob]struct{}{}, remotes: map[string]*remote{}}
 		watched.of.ctx, watched.of.cancel = context.WithCancel(context.Background())
 		w.tokens[k.Token] = watched.of
-		if w.fleet != nil {
+		if w.fleet != nil && !w.closed {
 			watched.of.member = newMember(w, watched.of)
-			go watched.of.member.run(watched.of.ctx)
+			w.members.Go(func() { watched.of.member.run(watched.of.ctx) })
 		}
 	}
 	watched.of.member.watch(k.ID)
