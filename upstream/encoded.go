@@ -14,6 +14,10 @@ import (
 // fields of a Job decode that field anew with each call.
 type EncodedJob struct{ Record }
 
+// Layout is the version of what a [Record] of a job means. It changes with the fields below,
+// and with how the text of one is written: programs of unlike versions may share records.
+const Layout = "1"
+
 // The fields of an EncodedJob's Record, in the order of [Job]'s.
 const (
 	FieldID = iota

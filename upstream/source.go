@@ -30,6 +30,9 @@ type Request struct {
 	// Operation is what takes turns with others of the same token; nil: the request is
 	// one of its own.
 	Operation *Operation
+	// Began is set by a source that gives what was fetched before it was asked: to when that
+	// call of the job API began, in nanoseconds since 1970. nil: nobody wants to know.
+	Began *int64
 }
 
 // Operation is a fairness key: all requests of one operation share its turns.

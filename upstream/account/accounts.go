@@ -105,6 +105,22 @@ func (s *Accounts) List(ctx context.Context, r upstream.ListRequest) (*upstream.
 	})
 }
 
+// Identity tells the request's caller apart from all others, in all processes that have the
+// same accounts: the token, or what its account logs in with, whatever its token is at the
+// moment. It is a secret. Not ok: the account is not served any more.
+func (s *Accounts) Identity(r upstream.Request) (identity []string, ok bool) {
+	s.mu.RLock()
+	account, known := s.byKey[r.Key.Token]
+	s.mu.RUnlock()
+	switch {
+	case !known:
+		return []string{"token", r.Token}, true
+	case account == nil:
+		return nil, false
+	}
+	return []string{"account", account.config.Username, account.config.secret().Get()}, true
+}
+
 // Call makes a call of the job API for the request, with the token of its account where it
 // has one. Where the job API refuses that token the account logs in again, once for all
 // who are refused, and each call is repeated once. The key stays the account's: caches,

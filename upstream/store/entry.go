@@ -14,7 +14,8 @@ type entry struct {
 	list     *upstream.List
 	notFound *upstream.Error
 	// began and ended are when the call did, in the clock's nanoseconds. The TTL counts
-	// from the first: a slow answer is no younger for having been slow.
+	// from the first: a slow answer is no younger for having been slow. What a second tier
+	// gave began when it was fetched of the job API.
 	began, ended int64
 	generation   int // the token's, when it was stored
 	ttl          time.Duration

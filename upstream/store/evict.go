@@ -7,7 +7,8 @@ import (
 )
 
 // class is a kind of entry whose TTL is the same for all: in a queue of one class the
-// first to come is the first to expire.
+// first to come is the first to expire. What comes from a second tier is older than it looks
+// there: it is not served when it has expired, but may stand for a while longer.
 type class int
 
 const (
@@ -76,7 +77,7 @@ func (s *Store) classify(e *entry) (class, time.Duration) {
 	case e.list != nil:
 		return active, s.opts.ActiveTTL
 	case e.job == nil:
-		return negative, min(negativeTTL, max(s.opts.ActiveTTL, s.opts.SettledTTL))
+		return negative, min(NegativeTTL, max(s.opts.ActiveTTL, s.opts.SettledTTL))
 	case e.job.Settled(time.Unix(0, e.began)):
 		return settled, s.opts.SettledTTL
 	default:
@@ -139,7 +140,7 @@ func (s *Store) take(slot *slot) {
 // window is how long an operation may be joined after it began: no longer than the
 // shortest TTL, so that nothing is told that would have expired.
 func (s *Store) window() time.Duration {
-	window := negativeTTL
+	window := NegativeTTL
 	for _, ttl := range []time.Duration{s.opts.ActiveTTL, s.opts.SettledTTL} {
 		if ttl > 0 {
 			window = min(window, ttl)

@@ -14,9 +14,9 @@ import (
 	"jobgraph/upstream/group"
 )
 
-// negativeTTL is for "no such job": long enough for a page that asks in several
+// NegativeTTL is for "no such job": long enough for a page that asks in several
 // operations, short enough for a job that is being made.
-const negativeTTL = time.Second
+const NegativeTTL = time.Second
 
 // Options are a Store's settings.
 type Options struct {
@@ -87,6 +87,9 @@ type call struct {
 	began      int64
 	generation int
 	passing    bool // the answer itself is not worth its room
+	// fetched is when what a second tier gave was fetched, by this or another instance; 0: the
+	// source asked the job API now. It is set by the source.
+	fetched int64
 }
 
 // answer is what the source gave: a job or a list, or an error.
@@ -234,8 +237,14 @@ func (s *Store) start(ctx context.Context, slot *slot, q question) *call {
 	s.turn++
 	slot.inFlight++
 	passing := q.list != nil && q.list.Only != nil
-	c := &call{group.NewCall[outcome](ctx), s.turn, s.opts.Now(), slot.token.generation, passing}
+	c := &call{Call: group.NewCall[outcome](ctx), number: s.turn, began: s.opts.Now(), generation: slot.token.generation, passing: passing}
 	slot.call = c
+	q.Began = &c.fetched
+	if q.list != nil {
+		list := *q.list
+		list.Began = &c.fetched
+		q.list = &list
+	}
 	s.workers.run(func() { s.complete(slot, c, s.ask(c.Context(), q)) })
 	return c
 }
@@ -270,7 +279,12 @@ func (s *Store) release(key upstream.Key, c *call) {
 
 // complete stores what a call gave and hands it to all who wait for it.
 func (s *Store) complete(slot *slot, c *call, a answer) {
-	result := outcome{a, newEntry(a, c.began, s.opts.Now())}
+	shared := c.fetched != 0
+	began := c.began
+	if shared {
+		began = min(began, c.fetched)
+	}
+	result := outcome{a, newEntry(a, began, s.opts.Now())}
 	s.mu.Lock()
 	s.turn++
 	if slot.call == c {
@@ -283,7 +297,11 @@ func (s *Store) complete(slot *slot, c *call, a answer) {
 	if result.entry != nil {
 		result.entry.passing = c.passing
 	}
-	if result.entry != nil && c.number > slot.answered && (c.generation == slot.token.generation || refused(a.err)) {
+	current := result.entry != nil && (c.generation == slot.token.generation || refused(a.err))
+	switch {
+	case current && shared:
+		s.share(slot, result.entry)
+	case current && c.number > slot.answered:
 		s.answer(slot, c, result.entry)
 		if a.list != nil {
 			s.fill(slot, c, a.list)
@@ -292,6 +310,17 @@ func (s *Store) complete(slot *slot, c *call, a answer) {
 	s.dropIfIdle(slot)
 	s.mu.Unlock()
 	c.Complete(result)
+}
+
+// share stores what a second tier said of the slot, unless more recent knowledge is there
+// already. A call of the job API that is under way will say something newer, and a list's
+// jobs may be older than what is known of each.
+func (s *Store) share(slot *slot, e *entry) {
+	if slot.entry != nil && slot.entry.began >= e.began {
+		return
+	}
+	slot.ended = s.turn
+	s.put(slot, e)
 }
 
 // answer stores what a call says of the slot.
