@@ -103,9 +103,11 @@
 //     admission/stats.go, checked in admission/document.go where the text alone says it and
 //     in admission/cost.go where variables do. A limit of the process: serve/settings/settings.go,
 //     and serve/facade.go hands it on.
-//   - A second tier of the cache: an [upstream.Source] between the store and the client, in
-//     serve/facade.go. [upstream.Request.Fresh] must pass it by, a refused token must empty it,
-//     and its keys need a secret of their own: [upstream.TokenKey] is this process's.
+//   - Something else that instances share: a key and a sealed value of ../upstream/fleet/seal.go,
+//     asked for by ../upstream/fleet/ask.go, which never waits for long. The second tier is the model: a
+//     [upstream.Source] between the store and the client, which [upstream.Request.Fresh] passes by, a
+//     refused token empties, and whose keys are of what a caller is in all instances:
+//     [upstream.TokenKey] is this process's own.
 //   - A transport: transport/, with one line in handler.go, addLiveTransports, before HTTP,
 //     which takes all. transport/sse.go is the model: the origin, the connection's slot, the
 //     operation, the deadlines.

@@ -30,6 +30,8 @@ import (
 	"jobgraph/graph/transport"
 	"jobgraph/upstream"
 	"jobgraph/upstream/account"
+	"jobgraph/upstream/fleet"
+	"jobgraph/upstream/fleet/tier"
 	"jobgraph/upstream/poll"
 	"jobgraph/upstream/sandbox"
 	"jobgraph/upstream/store"
@@ -51,6 +53,7 @@ type facade struct {
 	upstreamURL, token string
 	callbacks          *transport.Callbacks // nil: no router is called back
 	identities         *identity.Callers    // nil: callers send tokens of the job API
+	fleet              *fleet.Fleet         // nil: this instance is alone
 }
 
 // serveFacade wires the facade and serves it: the addresses, the upstream client, the
@@ -98,7 +101,13 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		ObserveLogin: f.metrics.LoggedIn,
 		Changed:      func(key upstream.TokenKey) { jobs.Forget(key) },
 	})
-	jobs = store.New(accounts, f.storeOptions())
+	if f.fleet, err = f.joinFleet(); err != nil {
+		return err
+	}
+	if f.fleet != nil {
+		defer f.fleet.Close()
+	}
+	jobs = store.New(f.secondTier(accounts), f.storeOptions())
 	defer jobs.Close()
 	defer accounts.Close()
 	if err := f.logIn(accounts); err != nil {
@@ -221,6 +230,30 @@ func (f *facade) storeOptions() store.Options {
 		opts.SettledTTL, opts.ActiveTTL = f.CacheSettled, f.CacheActive
 	}
 	return opts
+}
+
+// joinFleet connects to Redis in the background; nil where the instance is alone.
+func (f *facade) joinFleet() (*fleet.Fleet, error) {
+	options, ok, err := f.Fleet.Options()
+	if err != nil || !ok {
+		return nil, err
+	}
+	options.Logger, options.Observer = f.logger, f.metrics
+	return fleet.New(options)
+}
+
+// secondTier is what the store asks: what all instances have fetched, and then the job API.
+func (f *facade) secondTier(accounts *account.Accounts) tier.API {
+	if f.fleet == nil || !f.Cache {
+		return accounts
+	}
+	return tier.New(accounts, f.fleet, tier.Options{
+		SettledTTL:    f.CacheSettled,
+		ActiveTTL:     f.CacheActive,
+		Upstream:      f.upstreamURL,
+		Identity:      accounts.Identity,
+		ObserveLookup: f.metrics.LookedUp,
+	})
 }
 
 func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connections *transport.Connections, bytes *budget.Budget, documents *persisted.List) http.Handler {

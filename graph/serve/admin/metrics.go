@@ -14,7 +14,7 @@ import (
 )
 
 // Metrics are the program's Prometheus metrics. No label holds anything that a
-// caller wrote. It is an upstream.Observer.
+// caller wrote. It is an upstream.Observer and a fleet.Observer.
 type Metrics struct {
 	registry          *prometheus.Registry
 	operations        *prometheus.HistogramVec
@@ -37,6 +37,9 @@ type Metrics struct {
 	polls             prometheus.Counter
 	callbacks         prometheus.Counter
 	evictions         prometheus.Counter
+	fleetLookups      *prometheus.CounterVec
+	fleetCommands     *prometheus.HistogramVec
+	fleetAvailable    prometheus.Gauge
 
 	mu    sync.Mutex
 	names map[string]bool // the operations' own names that are labels
@@ -117,12 +120,23 @@ func NewMetrics() *Metrics {
 		cacheMisses: counter("jobgraph_cache_misses_total", "Jobs that were looked up in the cache and asked of the job API."),
 		polls:       counter("jobgraph_polls_total", "Polls of jobs that subscriptions wait for, a list of them being one."),
 		callbacks:   counter("jobgraph_callbacks_total", "Callbacks of the job API that came to the signed address."),
-		evictions:   counter("jobgraph_connections_evicted_total", "TCP connections that waited for a request and were closed for others: there are 4,096 at most, 3,072 of one client."),
-		names:       map[string]bool{},
+		fleetLookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "jobgraph_fleet_lookups_total",
+			Help: "Jobs and lists that were looked up in Redis, by outcome: HIT, MISS, INVALID (garbage, or out of date), SKIPPED (Redis is failing), TIMEOUT or ERROR.",
+		}, []string{"outcome"}),
+		fleetCommands: histogram("jobgraph_fleet_command_seconds",
+			"Exchanges with Redis by outcome: OK, ERROR, TIMEOUT (nobody waited any longer) or SKIPPED (Redis is failing, or too much is under way).", "outcome"),
+		fleetAvailable: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "jobgraph_fleet_available",
+			Help: "1 while Redis answers in time, so that instances share what they fetch; 0 also where there is no --redis-url.",
+		}),
+		evictions: counter("jobgraph_connections_evicted_total", "TCP connections that waited for a request and were closed for others: there are 4,096 at most, 3,072 of one client."),
+		names:     map[string]bool{},
 	}
 	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
 		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums, m.logins,
 		m.subscriptions, m.events, m.inFlight, m.cacheHits, m.cacheMisses, m.polls, m.callbacks, m.evictions,
+		m.fleetLookups, m.fleetCommands, m.fleetAvailable,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// What has not happened is 0, and not unknown: an alert needs a value before.
 	for _, how := range []string{"in_flight", "kept"} {
@@ -133,6 +147,12 @@ func NewMetrics() *Metrics {
 	}
 	for _, outcome := range []string{"OK", "LOGIN_INVALID", "BAD_API_TOKEN"} {
 		m.logins.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{"HIT", "MISS", "INVALID", "SKIPPED", "TIMEOUT", "ERROR"} {
+		m.fleetLookups.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{"OK", "ERROR", "TIMEOUT", "SKIPPED"} {
+		m.fleetCommands.WithLabelValues(outcome)
 	}
 	for _, field := range []string{"JobStatus", "Priority", "Fidelity", "JobDifficulty"} {
 		m.unrecognizedEnums.WithLabelValues(field)
@@ -288,3 +308,19 @@ func (m *Metrics) UnrecognizedValue(field string) {
 
 // LoggedIn counts a login at the job API.
 func (m *Metrics) LoggedIn(outcome string) { m.logins.WithLabelValues(outcome).Inc() }
+
+// LookedUp counts a lookup in the second tier.
+func (m *Metrics) LookedUp(outcome string) { m.fleetLookups.WithLabelValues(outcome).Inc() }
+
+// CommandDone is fleet.Observer's.
+func (m *Metrics) CommandDone(outcome string, took time.Duration) {
+	m.fleetCommands.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// Available is fleet.Observer's.
+func (m *Metrics) Available(available bool) {
+	m.fleetAvailable.Set(0)
+	if available {
+		m.fleetAvailable.Set(1)
+	}
+}

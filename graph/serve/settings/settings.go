@@ -21,24 +21,25 @@ type Serve struct {
 	AdminListen          string `env:"JOBGRAPH_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Address of metrics and profiles; empty: none (default ${default})."`
 	UpstreamURL          string `name:"upstream-url" env:"JOBGRAPH_UPSTREAM_URL" placeholder:"URL" help:"Base address of the job API, such as https://api.cielo24.com; none: the embedded sandbox."`
 	Login                `embed:""`
-	OIDCIssuer           string           `name:"oidc-issuer" env:"JOBGRAPH_OIDC_ISSUER" placeholder:"URL" help:"Identity provider (OpenID Connect) whose tokens callers send in place of the job API's; it needs --oidc-audience and --tenants."`
-	OIDCAudience         string           `name:"oidc-audience" env:"JOBGRAPH_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that such a token must be for."`
-	OIDCLeeway           time.Duration    `name:"oidc-leeway" env:"JOBGRAPH_OIDC_LEEWAY" default:"30s" placeholder:"DURATION" help:"How far the provider's clock and this one may be apart (default ${default})."`
-	Tenants              string           `env:"JOBGRAPH_TENANTS" placeholder:"FILE" help:"File that says which claim of a caller's token names its account of the job API, and what each logs in with; it is read again when it changes."`
-	Rate                 admission.Rate   `env:"JOBGRAPH_RATE" placeholder:"N/BURST" help:"Operations a second, and at once, that one caller may begin, such as 50/200; more get 429. None: no bound."`
-	UpstreamTimeout      time.Duration    `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
-	UpstreamAttempt      time.Duration    `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: what is left of --upstream-timeout."`
-	UpstreamConcurrency  int              `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
-	UpstreamProxyFromEnv bool             `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Use HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
-	PollInterval         time.Duration    `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two polls of a watched job that has just changed or is nearly due (default ${default})."`
-	PollMax              time.Duration    `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
-	PollByList           bool             `env:"JOBGRAPH_POLL_BY_LIST" default:"true" help:"Poll the watched jobs of a token by lists where that costs less; --poll-by-list=false asks for each by itself (default ${default})."`
-	MaxWatchedJobs       int              `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
-	MaxConnections       int              `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
-	MaxClientConnections int              `name:"max-connections-per-client" env:"JOBGRAPH_MAX_CONNECTIONS_PER_CLIENT" default:"100" placeholder:"N" help:"Most of them that one client address has; 0 where a proxy's address is everybody's: no such bound (default ${default})."`
-	MaxOperations        int              `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
-	CallbackSecret       string           `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
-	CallbackSecretFile   string           `env:"JOBGRAPH_CALLBACK_SECRET_FILE" placeholder:"FILE" help:"File that --callback-secret is in; it is read again when it changes."`
+	OIDCIssuer           string         `name:"oidc-issuer" env:"JOBGRAPH_OIDC_ISSUER" placeholder:"URL" help:"Identity provider (OpenID Connect) whose tokens callers send in place of the job API's; it needs --oidc-audience and --tenants."`
+	OIDCAudience         string         `name:"oidc-audience" env:"JOBGRAPH_OIDC_AUDIENCE" placeholder:"TEXT" help:"Audience that such a token must be for."`
+	OIDCLeeway           time.Duration  `name:"oidc-leeway" env:"JOBGRAPH_OIDC_LEEWAY" default:"30s" placeholder:"DURATION" help:"How far the provider's clock and this one may be apart (default ${default})."`
+	Tenants              string         `env:"JOBGRAPH_TENANTS" placeholder:"FILE" help:"File that says which claim of a caller's token names its account of the job API, and what each logs in with; it is read again when it changes."`
+	Rate                 admission.Rate `env:"JOBGRAPH_RATE" placeholder:"N/BURST" help:"Operations a second, and at once, that one caller may begin, such as 50/200; more get 429. None: no bound."`
+	UpstreamTimeout      time.Duration  `env:"JOBGRAPH_UPSTREAM_TIMEOUT" default:"10s" help:"Longest wait for one job, retries included."`
+	UpstreamAttempt      time.Duration  `name:"upstream-attempt-timeout" env:"JOBGRAPH_UPSTREAM_ATTEMPT_TIMEOUT" placeholder:"DURATION" help:"Longest wait for one request of the job API; none: what is left of --upstream-timeout."`
+	UpstreamConcurrency  int            `env:"JOBGRAPH_UPSTREAM_CONCURRENCY" default:"256" placeholder:"N" help:"Most calls of the job API at the same time (default ${default})."`
+	UpstreamProxyFromEnv bool           `env:"JOBGRAPH_UPSTREAM_PROXY_FROM_ENV" help:"Use HTTP_PROXY, HTTPS_PROXY and NO_PROXY towards the job API."`
+	PollInterval         time.Duration  `env:"JOBGRAPH_POLL_INTERVAL" default:"2s" help:"Time between two polls of a watched job that has just changed or is nearly due (default ${default})."`
+	PollMax              time.Duration  `env:"JOBGRAPH_POLL_MAX" default:"30s" help:"What that time grows to while the job rests (default ${default})."`
+	PollByList           bool           `env:"JOBGRAPH_POLL_BY_LIST" default:"true" help:"Poll the watched jobs of a token by lists where that costs less; --poll-by-list=false asks for each by itself (default ${default})."`
+	MaxWatchedJobs       int            `env:"JOBGRAPH_MAX_WATCHED_JOBS" default:"20000" placeholder:"N" help:"Most jobs that are watched at the same time (default ${default})."`
+	MaxConnections       int            `env:"JOBGRAPH_MAX_CONNECTIONS" default:"1000" placeholder:"N" help:"Most WebSockets and event streams that are open at the same time (default ${default})."`
+	MaxClientConnections int            `name:"max-connections-per-client" env:"JOBGRAPH_MAX_CONNECTIONS_PER_CLIENT" default:"100" placeholder:"N" help:"Most of them that one client address has; 0 where a proxy's address is everybody's: no such bound (default ${default})."`
+	MaxOperations        int            `env:"JOBGRAPH_MAX_OPERATIONS" default:"20" placeholder:"N" help:"Most operations at the same time on one WebSocket (default ${default})."`
+	CallbackSecret       string         `env:"JOBGRAPH_CALLBACK_SECRET" placeholder:"TEXT" help:"Take the job API's callbacks at an address made from this secret of 16 characters or more, which the command callback-url prints; none: no callbacks."`
+	CallbackSecretFile   string         `env:"JOBGRAPH_CALLBACK_SECRET_FILE" placeholder:"FILE" help:"File that --callback-secret is in; it is read again when it changes."`
+	Fleet                `embed:""`
 	Cache                bool             `env:"JOBGRAPH_CACHE" default:"true" help:"Keep jobs in memory for a while; --cache=false asks the job API each time (default ${default})."`
 	CacheSettled         time.Duration    `env:"JOBGRAPH_CACHE_SETTLED" default:"60s" placeholder:"DURATION" help:"How long a job is cached that has settled, such as one that is complete and was returned (default ${default})."`
 	CacheActive          time.Duration    `env:"JOBGRAPH_CACHE_ACTIVE" default:"1s" placeholder:"DURATION" help:"How long any other job is cached (default ${default})."`

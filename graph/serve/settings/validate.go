@@ -57,7 +57,7 @@ func (c *Serve) Validate() error {
 	case c.MaxMemoryAnswers < c.MaxResponseBytes:
 		return errors.New("--max-memory-answers must be at least --max-response-bytes, or no large answer fits")
 	}
-	return cmp.Or(c.Login.validate(), c.validateOIDC(), c.Limits.Validate(), c.validatePrefix(), c.SandboxScenario.validate(), c.validateScenario())
+	return cmp.Or(c.Login.validate(), c.validateOIDC(), c.Fleet.validate(), c.Limits.Validate(), c.validatePrefix(), c.SandboxScenario.validate(), c.validateScenario())
 }
 
 func (c *Serve) validateScenario() error {

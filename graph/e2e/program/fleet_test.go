@@ -1,0 +1,242 @@
+package program_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/fleet/redistest"
+	"jobgraph/upstream/sandbox"
+)
+
+const fleetSecret = "5ec7e7f1ee75ec7e7f1ee75ec7e7f1ee7"
+
+// counted is a job API that counts what it is asked.
+func counted(t *testing.T) (address string, calls *atomic.Int64) {
+	t.Helper()
+	calls = &atomic.Int64{}
+	jobs := sandbox.New(sandbox.Options{})
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		jobs.ServeHTTP(w, r)
+	}))
+	t.Cleanup(api.Close)
+	return api.URL, calls
+}
+
+// instance is one of a fleet, which Redis answers in time.
+func instance(t *testing.T, redis *redistest.Server, upstream string, args ...string) *program.Program {
+	t.Helper()
+	p := program.Start(t, append([]string{"--redis-url", redis.URL, "--fleet-secret", fleetSecret, "--upstream-url", upstream,
+		"--cache-active", "1m", "--log-level", "debug"}, args...)...)
+	require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_available") == 1 }, program.Timeout, 5*time.Millisecond)
+	return p
+}
+
+func askWith(t *testing.T, p *program.Program, token, id string, headers ...string) string {
+	t.Helper()
+	return ask(t, p, fmt.Sprintf(`{"query": "{ jobById(id: \"%s\") { __typename ... on Job { name status } ... on ApiError { type } } }"}`, id),
+		append([]string{"Authorization", "Bearer " + token}, headers...)...)
+}
+
+// shared waits until Redis has so many keys: nobody waits for writes.
+func shared(t *testing.T, redis *redistest.Server, keys int) {
+	t.Helper()
+	client := redis.Client()
+	require.Eventually(t, func() bool {
+		size, err := client.Do(t.Context(), client.B().Dbsize().Build()).AsInt64()
+		return err == nil && size == int64(keys)
+	}, program.Timeout, time.Millisecond)
+}
+
+const documentedJob = "d4fb871e07514304b23131b45f8caa1f"
+
+func TestFleet_WhatOneInstanceFetchedAllServe(t *testing.T) {
+	redis := redistest.Start(t)
+	api, calls := counted(t)
+	one, other := instance(t, redis, api), instance(t, redis, api)
+	want := askWith(t, one, sandbox.Token, documentedJob)
+	require.Contains(t, want, "example_job")
+	shared(t, redis, 1)
+	assert.Equal(t, want, askWith(t, other, sandbox.Token, documentedJob))
+	assert.EqualValues(t, 1, calls.Load())
+	assert.EqualValues(t, 1, metric(t, other, `jobgraph_fleet_lookups_total{outcome="HIT"}`))
+
+	missing := askWith(t, one, sandbox.Token, strings.Repeat("0", 32))
+	require.Contains(t, missing, "ITEM_NOT_FOUND")
+
+	list := `{"query": "{ jobs(first: 3) { nodes { id name } } }"}`
+	page := ask(t, one, list, "Authorization", "Bearer "+sandbox.Token)
+	require.Contains(t, page, `"id"`)
+	before := calls.Load()
+	require.Eventually(t, func() bool { return len(redis.Keys()) >= 2 }, program.Timeout, time.Millisecond)
+	assert.Equal(t, page, ask(t, other, list, "Authorization", "Bearer "+sandbox.Token))
+	assert.Equal(t, before, calls.Load())
+}
+
+func TestFleet_NoCacheGoesPastBothTiersAndRefreshesBoth(t *testing.T) {
+	redis := redistest.Start(t)
+	api, calls := counted(t)
+	one, other, third := instance(t, redis, api), instance(t, redis, api), instance(t, redis, api)
+	askWith(t, one, sandbox.Token, documentedJob)
+	shared(t, redis, 1)
+	before := redis.Dump()
+	askWith(t, other, sandbox.Token, documentedJob, "Cache-Control", "no-cache")
+	assert.EqualValues(t, 2, calls.Load())
+	require.Eventually(t, func() bool { return redis.Dump() != before }, program.Timeout, time.Millisecond)
+	askWith(t, third, sandbox.Token, documentedJob)
+	assert.EqualValues(t, 2, calls.Load(), "a refreshed value is served")
+}
+
+func TestFleet_TokensNeverMix(t *testing.T) {
+	redis := redistest.Start(t)
+	api, calls := counted(t)
+	one, other := instance(t, redis, api), instance(t, redis, api)
+	askWith(t, one, sandbox.Token, documentedJob)
+	shared(t, redis, 1)
+	assert.Contains(t, askWith(t, other, strings.Repeat("ab", 16), documentedJob), "BAD_API_TOKEN")
+	assert.EqualValues(t, 2, calls.Load())
+}
+
+// Whoever reads Redis or the log learns nothing.
+func TestFleet_RedisAndTheLogTellNothing(t *testing.T) {
+	redis := redistest.Start(t)
+	api, _ := counted(t)
+	one := instance(t, redis, api)
+	askWith(t, one, sandbox.Token, documentedJob)
+	ask(t, one, `{"query": "{ jobs(first: 3, filter: {name: \"exam*\"}) { nodes { id name } } }"}`, "Authorization", "Bearer "+sandbox.Token)
+	askWith(t, one, strings.Repeat("ab", 16), documentedJob) // a mark
+	require.Eventually(t, func() bool { return strings.Contains(strings.Join(redis.Keys(), " "), ":refused:") }, program.Timeout, time.Millisecond)
+	redis.Kill()
+	require.Eventually(t, func() bool {
+		askWith(t, one, sandbox.Token, documentedJob, "Cache-Control", "no-cache")
+		askWith(t, one, sandbox.Token, strings.Repeat("1", 32))
+		return strings.Contains(one.Log(), "Redis does not answer")
+	}, program.Timeout, 10*time.Millisecond)
+	redis.Restart()
+	require.Eventually(t, func() bool { return metric(t, one, "jobgraph_fleet_available") == 1 }, program.Timeout, 5*time.Millisecond)
+	askWith(t, one, sandbox.Token, documentedJob, "Cache-Control", "no-cache")
+	ask(t, one, `{"query": "{ jobs(first: 3, filter: {name: \"exam*\"}) { nodes { id name } } }"}`, "Authorization", "Bearer "+sandbox.Token, "Cache-Control", "no-cache")
+	require.Eventually(t, func() bool { return strings.Contains(strings.Join(redis.Keys(), " "), ":list:") }, program.Timeout, time.Millisecond)
+	seen := map[string]string{"Redis": redis.Dump(), "the log": one.Log(), "metrics": metrics(t, one)}
+	for where, text := range seen {
+		for what, canary := range map[string]string{"token": sandbox.Token, "id": documentedJob, "name": "example_job", "URL": strings.TrimPrefix(api, "http://"),
+			"filter": "exam*", "password": redistest.Password, "secret": fleetSecret, "bad token": strings.Repeat("ab", 16)} {
+			if where == "the log" && what == "URL" {
+				continue // it names the job API when it fails
+			}
+			assert.NotContains(t, text, canary, "%s in %s", what, where)
+		}
+	}
+	for _, key := range redis.Keys() {
+		assert.Regexp(t, `^jobgraph:1:(job|list|refused):\{[A-Za-z0-9_-]{43}\}$`, key)
+		left, err := redis.Do("PTTL", key).AsInt64()
+		require.NoError(t, err)
+		assert.Positive(t, left, "it ends")
+	}
+}
+
+func TestFleet_GarbageOfEveryTypeIsAMiss(t *testing.T) {
+	redis := redistest.Start(t)
+	api, calls := counted(t)
+	one := instance(t, redis, api)
+	want := askWith(t, one, sandbox.Token, documentedJob)
+	shared(t, redis, 1)
+	key := redis.Keys()[0]
+	mark := strings.Replace(key, ":job:", ":refused:", 1)
+	whole, err := redis.Do("GET", key).ToString()
+	require.NoError(t, err)
+	for n, garbage := range [][]string{
+		{"SET", key, "garbage"}, {"SET", key, ""}, {"SET", key, strings.Repeat("x", 1<<20)}, {"SET", key, whole[:len(whole)-1]}, {"SET", key, whole},
+		{"SET", key, "f" + whole[1:], "PX", "60000"}, {"SET", key, strings.Repeat("f", 16), "PX", "60000"},
+		{"RPUSH", key, "a"}, {"SADD", key, "a"}, {"HSET", key, "a", "b"}, {"ZADD", key, "1", "a"}, {"XADD", key, "*", "a", "b"}, {"PFADD", key, "a"},
+		{"SETBIT", key, "7", "1"}, {"RPUSH", mark, "a"},
+	} {
+		redis.Do("FLUSHALL")
+		require.NoError(t, redis.Do(garbage...).Error(), "%v", garbage)
+		before := calls.Load()
+		other := instance(t, redis, api)
+		assert.Equal(t, want, askWith(t, other, sandbox.Token, documentedJob), "%d", n)
+		assert.Equal(t, before+1, calls.Load(), "%.60v", garbage)
+		require.NoError(t, other.Stop())
+	}
+}
+
+// Whatever happens to Redis, no query fails.
+func TestFleet_NoQueryFailsWhateverHappensToRedis(t *testing.T) {
+	redis := redistest.Start(t, "--maxmemory", "20mb", "--maxmemory-policy", "noeviction")
+	api, _ := counted(t)
+	short := []string{"--cache-settled", "100ms"}
+	one, other := instance(t, redis, api, short...), instance(t, redis, api, short...)
+	var asked, failed atomic.Int64
+	var slowest atomic.Int64
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for n := range 8 {
+		load.Go(func() {
+			for m := 0; ; m++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				began := time.Now()
+				answer := askWith(t, []*program.Program{one, other}[m%2], sandbox.Token, fmt.Sprintf("6000000000000000000000000000%04d", (n*7+m)%100))
+				slowest.Store(max(slowest.Load(), int64(time.Since(began))))
+				asked.Add(1)
+				if !strings.Contains(answer, `"Job"`) {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	end := sync.OnceFunc(func() { close(stop); load.Wait() })
+	defer end()
+	during := func(what string, something func()) {
+		t.Helper()
+		slowest.Store(0)
+		before := asked.Load()
+		something()
+		require.Eventually(t, func() bool { return asked.Load() > before+100 }, program.Timeout, time.Millisecond, what)
+		t.Logf("%s: %d queries, the slowest %v", what, asked.Load()-before, time.Duration(slowest.Load()))
+		assert.Zero(t, failed.Load(), what)
+	}
+	during("well", func() { time.Sleep(200 * time.Millisecond) })
+	during("flushed", func() { redis.Do("FLUSHALL") })
+	during("full", func() { redis.Do("SET", "filler", strings.Repeat("x", 24<<20)) })
+	during("frozen", func() { redis.Freeze(); time.Sleep(300 * time.Millisecond) })
+	during("thawed", redis.Thaw)
+	during("killed", redis.Kill)
+	during("restarted", redis.Restart)
+	for _, p := range []*program.Program{one, other} {
+		require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_available") == 1 }, program.Timeout, 5*time.Millisecond)
+	}
+	hits := metric(t, one, `jobgraph_fleet_lookups_total{outcome="HIT"}`)
+	require.Eventually(t, func() bool { return metric(t, one, `jobgraph_fleet_lookups_total{outcome="HIT"}`) > hits }, program.Timeout, 5*time.Millisecond, "it is used again")
+}
+
+func TestFleet_WrongSettingsAreRefusedInOneLineWithoutRepeatingThem(t *testing.T) {
+	const canary = "pass-word-canary"
+	for want, args := range map[string][]string{
+		"needs --fleet-secret or":   {"--redis-url", "redis://:" + canary + "@host"},
+		"must be like redis://":     {"--redis-url", "http://:" + canary + "@host", "--fleet-secret", fleetSecret},
+		"32 characters":             {"--redis-url", "redis://host", "--fleet-secret", canary},
+		"--redis-prefix":            {"--redis-url", "redis://host", "--fleet-secret", fleetSecret, "--redis-prefix", "a{b"},
+		"needs --redis-url":         {"--fleet-secret", fleetSecret},
+		"--redis-url-file: open":    {"--redis-url-file", "/nowhere", "--fleet-secret", fleetSecret},
+		"--fleet-secret-file: open": {"--redis-url", "redis://host", "--fleet-secret-file", "/nowhere"},
+	} {
+		said := program.Refuse(t, args...)
+		assert.Contains(t, said, want)
+		assert.NotContains(t, said, canary)
+	}
+}
