@@ -104,7 +104,7 @@ var mutations = []mutation{
 		"graph/responsecache", "TestResponsecache_RequestsAreBounded"},
 	{"jobs weigh what they keep", "upstream/store/evict.go", "slot.token.generation, e.weigh()", "slot.token.generation, 1",
 		"upstream/store", "TestStore_IsBounded"},
-	{"a missing job is known for a second", "upstream/store/store.go", "const negativeTTL = time.Second", "const negativeTTL = time.Hour",
+	{"a missing job is known for a second", "upstream/store/store.go", "const NegativeTTL = time.Second", "const NegativeTTL = time.Hour",
 		"upstream/store", "TestStore_HowLongAResultIsServed"},
 	{"a refused token reads nothing", "upstream/store/store.go", "slot.token.generation++", "",
 		"upstream/store", "TestStore_RefusedTokenReadsNothing"},
