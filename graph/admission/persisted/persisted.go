@@ -68,7 +68,7 @@ func (d *Documents) MutateOperationParameters(ctx context.Context, params *graph
 		params.Query = text
 		return nil
 	case hash(params.Query) != id:
-		return errcode.New(errcode.BadUserInput, "sha256Hash is not the query's SHA-256 in hexadecimal digits.")
+		return errcode.New(errcode.BadUserInput, "The document's hash is not the query's SHA-256 in hexadecimal digits.")
 	default:
 		d.registered.Set(id, params.Query)
 		return nil
