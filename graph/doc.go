@@ -58,7 +58,10 @@
 // ../upstream/poll/schedule.go says, or when a callback wakes it (serve/web/callbacks.go), and
 // publishes a state that is new (../upstream/poll/watchedjob.go).
 // ../upstream/poll/subscriber.go holds the latest state for each subscriber until its
-// reader takes it. Each event is an answer of its own (stage 9): the projection writes it,
+// reader takes it. In a fleet (../upstream/poll/fleet.go) one instance polls the jobs of a token: the holder
+// of its lease (../upstream/poll/member.go). What it finds is stored and published by
+// ../upstream/fleet/watch.go, and judged by the job's goroutine of each instance, which orders it
+// among all that it knows (../upstream/poll/sharing.go). Each event is an answer of its own (stage 9): the projection writes it,
 // and the transport sends it before it asks for the next one: into a stream
 // (transport/sse.go, transport/multipart.go), a WebSocket, or by a call of the router that asked
 // (transport/callbacks.go).
@@ -85,7 +88,7 @@
 // Whoever holds one of these may take those to its right, and no other:
 //
 //   - the response cache's group, a read set, the store;
-//   - the poller, a watched job, a subscriber.
+//   - the poller, a watched job, a subscriber; or the poller, a member of a fleet.
 //
 // No other mutex of ours is held while another one is taken. What is called under one, such
 // as an observer or a connection's Close, does not wait for a caller. The caches' own locks

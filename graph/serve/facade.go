@@ -127,10 +127,13 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 		ByList:      c.PollByList,
 		MaxJobs:     c.MaxWatchedJobs,
 		ObservePoll: f.metrics.Polled,
+		Fleet:       f.watching(accounts),
 		Logger:      f.logger,
 	})
+	defer poller.Close()
 	connections := transport.NewConnections(transport.ConnectionOptions{Max: c.MaxConnections, MaxPerClient: c.MaxClientConnections})
 	f.metrics.Watch(poller.Jobs, connections.Open)
+	f.metrics.WatchTogether(poller.FleetStats)
 	bytes := budget.New(c.MaxMemoryAnswers, c.MaxResponseBytes)
 	f.metrics.Answers(bytes.InUse)
 	f.metrics.Cache(jobs.Stats)
@@ -253,6 +256,17 @@ func (f *facade) secondTier(accounts *account.Accounts) tier.API {
 		Upstream:      f.upstreamURL,
 		Identity:      accounts.Identity,
 		ObserveLookup: f.metrics.LookedUp,
+	})
+}
+
+// watching is what instances share of watched jobs.
+func (f *facade) watching(accounts *account.Accounts) poll.Fleet {
+	if f.fleet == nil {
+		return nil
+	}
+	return fleet.NewWatching(f.fleet, func(token string) ([]string, bool) {
+		identity, ok := accounts.Identity(upstream.NewRequest(token, ""))
+		return append([]string{f.upstreamURL}, identity...), ok
 	})
 }
 

@@ -58,6 +58,7 @@ type member struct {
 	shared Membership
 	kick   chan struct{} // holds one wish to claim
 	news   chan struct{} // holds one: there are ids to tell
+	swept  time.Time     // of what others have not told again: the goroutine's
 
 	mu      sync.Mutex
 	now     standing
@@ -128,11 +129,11 @@ func (m *member) leave() {
 	m.become(standing{}, time.Hour)
 }
 
-// pace is the time between two claims' renewals; a lease is one and a half of it.
+// pace is what a lease's length is one and a half of, and the time between claims five eighths.
 func (m *member) pace() time.Duration {
 	m.poller.mu.Lock()
 	defer m.poller.mu.Unlock()
-	return max(m.poller.bounds.shortest, time.Duration(len(m.poller.tokens))*time.Second/maxClaims)
+	return max(m.poller.bounds.shortest, time.Duration(len(m.poller.tokens))*time.Second*8/5/maxClaims)
 }
 
 // turn claims once, and gives the time until the next turn.
@@ -147,7 +148,7 @@ func (m *member) turn(ctx context.Context) time.Duration {
 	began := time.Now()
 	claim, err := m.shared.Claim(ctx, known, lease)
 	if err != nil {
-		m.become(standing{}, pace)
+		m.become(standing{}, 2*pace)
 		return jitter(pace)
 	}
 	now := standing{claim.Fence, claim.Turn, claim.Held}
@@ -165,7 +166,10 @@ func (m *member) turn(ctx context.Context) time.Duration {
 		if fresh && before.follows() {
 			m.poller.takeovers.Add(1)
 		}
-		m.poller.forget(m.of, time.Now())
+		if time.Since(m.swept) > refreshEvery*pace {
+			m.swept = time.Now()
+			m.poller.forget(m.of, m.swept)
+		}
 	case fresh:
 		m.poller.forget(m.of, time.Time{}) // they tell the new holder
 		m.catchUp(claim.Seq)
@@ -366,17 +370,20 @@ func (m *member) announce(ctx context.Context, ids []string) {
 	known := m.load(ctx, ids)
 	var have, need []string
 	for _, id := range ids {
-		if known[id] {
-			have = append(have, id)
-		} else {
+		last, ok := known[id]
+		switch {
+		case !ok:
 			need = append(need, id)
+		case !last: // else nobody need look at it
+			have = append(have, id)
 		}
 	}
 	m.interest(ctx, have, Interest{})
 	m.interest(ctx, need, Interest{Need: true})
 }
 
-// load delivers the latest states of jobs; known are those that the holder has told of.
+// load delivers the latest states of jobs; known are those that the holder has told of, and
+// whether that was the last of them.
 func (m *member) load(ctx context.Context, ids []string) (known map[string]bool) {
 	known = map[string]bool{}
 	fence := m.standing().fence
@@ -388,7 +395,7 @@ func (m *member) load(ctx context.Context, ids []string) (known map[string]bool)
 		for _, state := range states {
 			// What an earlier holder told may be long past: nobody says that it is so still.
 			if state.At.Fence == fence {
-				known[state.ID] = true
+				known[state.ID] = state.Last
 				m.poller.deliver(m.of, state)
 			}
 		}

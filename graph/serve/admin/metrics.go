@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"jobgraph/graph"
+	"jobgraph/upstream/poll"
 	"jobgraph/upstream/store"
 )
 
@@ -182,6 +183,26 @@ func (m *Metrics) Watch(jobs, connections func() int) {
 			Name: "jobgraph_live_connections",
 			Help: "WebSockets and event streams that are open, and subscriptions of routers that are called back.",
 		}, func() float64 { return float64(connections()) }))
+}
+
+// WatchTogether shows what the poller does for a fleet; without one all of it is 0.
+func (m *Metrics) WatchTogether(stats func() poll.FleetStats) {
+	count := func(name, help string, value func(poll.FleetStats) int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(stats())) })
+	}
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "jobgraph_fleet_leases",
+			Help: "Tokens whose watched jobs this instance polls for all instances.",
+		}, func() float64 { return float64(stats().Leases) }),
+		count("jobgraph_fleet_takeovers_total", "Leases that this instance took when another's had ended.",
+			func(s poll.FleetStats) int64 { return s.Takeovers }),
+		count("jobgraph_fleet_published_total", "States of watched jobs that this instance published for others.",
+			func(s poll.FleetStats) int64 { return s.Published }),
+		count("jobgraph_fleet_received_total", "States of watched jobs that another instance published.",
+			func(s poll.FleetStats) int64 { return s.Received }),
+		count("jobgraph_fleet_wakes_total", "Callbacks of the job API that came to another instance.",
+			func(s poll.FleetStats) int64 { return s.Wakes }))
 }
 
 // Answers shows how many bytes of answers are being made or sent.

@@ -1,0 +1,132 @@
+package program_test
+
+import (
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/gqltest"
+	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/fleet/redistest"
+)
+
+// watchTogether starts two instances in processes of their own; the first one is the
+// job's poller, and both streams have told its first state.
+func watchTogether(t *testing.T, redis *redistest.Server, api *jobAPI, args ...string) (all []*program.Program, streams []<-chan string) {
+	t.Helper()
+	for range 2 {
+		p := program.Spawn(t, append([]string{"--upstream-url", api.URL, "--redis-url", redis.URL, "--fleet-secret", fleetSecret}, args...)...)
+		require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_available") == 1 }, program.Timeout, 5*time.Millisecond)
+		all = append(all, p)
+	}
+	for _, p := range all {
+		streams = append(streams, events(t, p.URL))
+		assert.Equal(t, status("PENDING"), <-streams[len(streams)-1])
+	}
+	require.EqualValues(t, 1, metric(t, all[0], "jobgraph_fleet_leases"))
+	require.EqualValues(t, 0, metric(t, all[1], "jobgraph_fleet_leases"))
+	return all, streams
+}
+
+const often = "100ms"
+
+func TestFleet_AJobThatTwoInstancesWatchIsPolledByOne(t *testing.T) {
+	redis, api := redistest.Start(t), newJobAPI(t)
+	all, streams := watchTogether(t, redis, api, "--poll-interval", often)
+	for _, step := range []string{"In Process", "Reviewing", "Media Failure"} {
+		api.set(`"` + step + `"`)
+		for _, stream := range streams {
+			assert.Equal(t, status(strings.ToUpper(strings.ReplaceAll(step, " ", "_"))), <-stream)
+		}
+	}
+	for _, stream := range streams {
+		assert.Equal(t, "", <-stream, "complete")
+	}
+	assert.Zero(t, metric(t, all[1], "jobgraph_polls_total"))
+	assert.EqualValues(t, metric(t, all[0], "jobgraph_polls_total"), api.asked(), "as many calls as by one instance")
+	assert.GreaterOrEqual(t, metric(t, all[0], "jobgraph_fleet_published_total"), 4.0)
+	assert.GreaterOrEqual(t, metric(t, all[1], "jobgraph_fleet_received_total"), 2.0, "what is lost is loaded")
+}
+
+func TestFleet_WhatADeadInstancePolledIsPolledByAnother(t *testing.T) {
+	redis, api := redistest.Start(t), newJobAPI(t)
+	all, streams := watchTogether(t, redis, api, "--poll-interval", often)
+	require.NoError(t, syscall.Kill(all[0].PID(), syscall.SIGKILL))
+	assert.Error(t, all[0].Stop())
+	api.set(`"In Process"`)
+	assert.Equal(t, status("IN_PROCESS"), <-streams[1])
+	assert.EqualValues(t, 1, metric(t, all[1], "jobgraph_fleet_leases"))
+	assert.EqualValues(t, 1, metric(t, all[1], "jobgraph_fleet_takeovers_total"))
+}
+
+// The frozen one read a state before it was frozen, and gives it to nobody after it has woken
+// up: not to the fleet, and not to its own subscriber after a newer one.
+func TestFleet_AFrozenInstanceTellsNothingOld(t *testing.T) {
+	redis, api := redistest.Start(t), newJobAPI(t)
+	all, streams := watchTogether(t, redis, api, "--poll-interval", often, "--poll-max", often)
+	api.set(`"In Process"`)
+	require.NoError(t, syscall.Kill(all[0].PID(), syscall.SIGSTOP))
+	t.Cleanup(func() { _ = syscall.Kill(all[0].PID(), syscall.SIGCONT) })
+	next := func(stream <-chan string, wanted string) {
+		for state := range stream { // the frozen one may have told the first of the two before
+			if state == status(wanted) {
+				return
+			}
+			assert.Equal(t, status("IN_PROCESS"), state)
+		}
+	}
+	next(streams[1], "IN_PROCESS")
+	time.Sleep(5 * time.Second)
+	api.set(`"Reviewing"`)
+	next(streams[1], "REVIEWING")
+	require.NoError(t, syscall.Kill(all[0].PID(), syscall.SIGCONT))
+	next(streams[0], "REVIEWING")
+	api.set(`"Media Failure"`)
+	for _, stream := range streams {
+		assert.Equal(t, status("MEDIA_FAILURE"), <-stream, "and nothing that was before")
+		assert.Equal(t, "", <-stream)
+	}
+}
+
+func TestFleet_ACallbackAtAnyInstanceWakesThePoller(t *testing.T) {
+	redis, api := redistest.Start(t), newJobAPI(t)
+	all, streams := watchTogether(t, redis, api, "--poll-interval", "1h", "--poll-max", "1h", "--callback-secret", canarySecret)
+	printed, err := program.Command(t, "callback-url", "--public-url", all[1].URL, "--callback-secret", canarySecret).Output()
+	require.NoError(t, err)
+	address := strings.Replace(strings.TrimSpace(string(printed)), "{job_id}", watchedJob, 1)
+	api.set(`"Complete", "ReturnDate": "2026-01-02T03:04:05"`)
+	for range 200 { // a flood is one look
+		assert.Equal(t, http.StatusNoContent, gqltest.Get(t, address).Status)
+	}
+	for _, stream := range streams {
+		assert.Equal(t, status("COMPLETE"), <-stream)
+		assert.Equal(t, "", <-stream)
+	}
+	assert.Equal(t, 2, api.asked())
+	assert.Positive(t, metric(t, all[0], "jobgraph_fleet_wakes_total"))
+}
+
+func TestFleet_SubscriptionsOutliveRedis(t *testing.T) {
+	redis, api := redistest.Start(t), newJobAPI(t)
+	all, streams := watchTogether(t, redis, api, "--poll-interval", often)
+	redis.Kill()
+	api.set(`"In Process"`)
+	for _, stream := range streams {
+		assert.Equal(t, status("IN_PROCESS"), <-stream)
+	}
+	redis.Restart()
+	leases := func() float64 {
+		return metric(t, all[0], "jobgraph_fleet_leases") + metric(t, all[1], "jobgraph_fleet_leases")
+	}
+	require.Eventually(t, func() bool { return leases() == 1 }, program.Timeout, 5*time.Millisecond)
+	api.set(`"Media Failure"`)
+	for _, stream := range streams {
+		assert.Equal(t, status("MEDIA_FAILURE"), <-stream)
+		assert.Equal(t, "", <-stream)
+	}
+}
