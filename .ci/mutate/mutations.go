@@ -333,4 +333,22 @@ var mutations = []mutation{
 		"upstream/secret", "TestText_AFileIsReadAgainAndTheLastGoodOneStays"},
 	{"another token is another account", "upstream/account/keep.go", "if changed && a.config.Token != nil {", "if changed && a.config.Token != nil && false {",
 		"upstream/account", "TestAccounts_AChangedTokenFileIsAnotherAccount"},
+
+	// A fleet.
+	{"what a second tier gave has the rest of its lifetime", "upstream/store/store.go", "began = min(began, c.fetched)", "began = max(began, c.fetched)",
+		"upstream/store", "TestShared_HasTheRestOfItsLifetime"},
+	{"what a second tier gave replaces nothing younger", "upstream/store/store.go", "slot.entry != nil && slot.entry.began >= e.began", "slot.entry == nil && e == nil",
+		"upstream/store", "TestShared_NeverReplacesWhatIsYounger"},
+	{"a frozen Redis is skipped", "upstream/fleet/guard.go", "if g.failures < maxFailures {", "if g.failures >= 0 {",
+		"upstream/fleet", "TestAsk_AFrozenRedisIsSkippedAfterFewFailuresAndAskedAgain"},
+	{"what Redis is asked at the same time is bounded", "upstream/fleet/guard.go", "count > r.max || all > maxBytes", "all > maxBytes",
+		"upstream/fleet", "TestAsk_WhatIsUnderWayIsBoundedInNumber"},
+	{"a value is good for its key alone", "upstream/fleet/seal.go", "mac.Write([]byte(name))", "mac.Write(nil)\n\tname = \"\"",
+		"upstream/fleet", "TestSeal_AValueIsGoodForItsKeyAndSecretAlone"},
+	{"a refused token's values are not served", "upstream/fleet/tier/tier.go", ", v.began.UnixNano() <= t.refusedAt(s.mark, got.mark):", ", t.refusedAt(s.mark, got.mark) < 0:",
+		"upstream/fleet/tier", "TestTier_ARefusedTokenIsForgottenEverywhere"},
+	{"an older value never replaces a younger one in Redis", "upstream/fleet/tier/tier.go", "and there > string.sub", "and there < string.sub",
+		"upstream/fleet/tier", "TestTier_AnOlderValueNeverReplacesAYoungerOne"},
+	{"a value is no older than Redis says", "upstream/fleet/tier/tier.go", "by.Before(v.began) {", "by.Before(v.began) && false {",
+		"upstream/fleet/tier", "TestTier_NothingIsServedForLongerThanItIsWorth"},
 }

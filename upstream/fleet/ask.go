@@ -11,7 +11,7 @@ import (
 // Work is one exchange with Redis, or a few. Its context ends after a second, or with the fleet.
 type Work[T any] func(ctx context.Context, redis rueidis.Client) (T, error)
 
-// Ask does the work and waits for it no longer than [MaxWait]; bytes are about what it sends
+// Ask does the work and waits for it no longer than Options.MaxWait; bytes are about what it sends
 // and receives. Work that comes too late is still done, and its result is dropped. Errors are
 // [ErrSkipped], [ErrLate], the work's own, or ctx's.
 func Ask[T any](ctx context.Context, f *Fleet, bytes int, work Work[T]) (T, error) {
@@ -35,7 +35,7 @@ func (f *Fleet) Later(bytes int, work func(ctx context.Context, redis rueidis.Cl
 		f.guard.observer.CommandDone("SKIPPED", 0)
 		return false
 	}
-	_, started := start(f, &f.guard.writes, bytes, commandTimeout, func(ctx context.Context, redis rueidis.Client) (struct{}, error) {
+	_, started := start(f, &f.guard.writes, bytes, func(ctx context.Context, redis rueidis.Client) (struct{}, error) {
 		return struct{}{}, work(ctx, redis)
 	})
 	return started
@@ -46,7 +46,7 @@ func do[T any](ctx context.Context, f *Fleet, in *room, wait time.Duration, byte
 		f.guard.observer.CommandDone("SKIPPED", 0)
 		return nothing, ErrSkipped
 	}
-	call, started := start(f, in, bytes, wait, work)
+	call, started := start(f, in, bytes, work)
 	if !started {
 		return nothing, ErrSkipped
 	}
@@ -77,7 +77,7 @@ type asked[T any] struct {
 
 // start does the work in a goroutine of its own: rueidis may wait for a connection that
 // another command makes, and does not look at the context then.
-func start[T any](f *Fleet, in *room, bytes int, wait time.Duration, work Work[T]) (*asked[T], bool) {
+func start[T any](f *Fleet, in *room, bytes int, work Work[T]) (*asked[T], bool) {
 	client := f.client.Load()
 	if client == nil || !in.take(bytes) {
 		f.guard.observer.CommandDone("SKIPPED", 0)
@@ -91,8 +91,8 @@ func start[T any](f *Fleet, in *room, bytes int, wait time.Duration, work Work[T
 		call.result, call.err = work(ctx, *client)
 		close(call.done)
 		err := call.err
-		if err == nil && time.Since(call.began) > max(wait, MaxWait) {
-			err = ErrLate
+		if in == &f.guard.reads && !fails(err) && f.guard.slow(time.Since(call.began)) {
+			err = errSlow
 		}
 		call.leave(err)
 	})
@@ -112,7 +112,8 @@ func (c *asked[T]) leave(err error) {
 	switch {
 	case err == ErrLate || err != nil && context.DeadlineExceeded == err:
 		outcome = "TIMEOUT"
-	case err != nil && !rueidis.IsRedisNil(err):
+	case err == errSlow, err == nil, rueidis.IsRedisNil(err):
+	default:
 		outcome = "ERROR"
 	}
 	c.fleet.guard.observer.CommandDone(outcome, time.Since(c.began))

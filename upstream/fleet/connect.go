@@ -52,7 +52,7 @@ func (f *Fleet) keep() {
 }
 
 // probe asks Redis as a query does, after it has connected where it is not. nil: the answer
-// came in the time that a query waits.
+// came in time.
 func (f *Fleet) probe() error {
 	if f.client.Load() == nil {
 		client, err := rueidis.NewClient(f.redis)
@@ -69,14 +69,14 @@ func (f *Fleet) probe() error {
 	for attempt := range 2 {
 		began := time.Now()
 		err := client.Do(ctx, client.B().Getrange().Key(key).Start(0).End(0).Build()).Error()
-		late := time.Since(began) > MaxWait
+		late := f.guard.slow(time.Since(began))
 		switch {
 		case fails(err):
 			return err
 		case !late:
 			return nil
 		case attempt > 0:
-			return ErrLate
+			return errSlow
 		}
 	}
 	return nil

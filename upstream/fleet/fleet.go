@@ -1,8 +1,8 @@
 // Package fleet has the instances of one fleet share, over Redis or Valkey, what each would
 // otherwise fetch, poll and remember for itself. [New] is the way in.
 //
-// Redis is an accelerator, and never a dependency: whoever asks it waits no longer than
-// [MaxWait], a Redis that fails is skipped at once until it answers in time again, and
+// Redis is an accelerator, and never a dependency: whoever asks it waits 15 ms
+// at most, a Redis that fails is skipped at once until it answers in time again, and
 // nothing that it does not know, or knows wrongly, is an error. What it holds tells its
 // readers nothing: see [Fleet.Key] and [Fleet.Seal].
 package fleet
@@ -36,6 +36,8 @@ type Options struct {
 	Prefix string
 	// Secret is the same in all instances, and nobody else's: MinSecret bytes or more.
 	Secret []byte
+	// MaxWait is the longest that [Ask] waits for Redis; 15 ms.
+	MaxWait time.Duration
 	// Logger hears when Redis goes away and comes back; nil: nobody.
 	Logger *slog.Logger
 	// Observer hears of every command; nil: nobody.
@@ -71,6 +73,7 @@ type Fleet struct {
 // options, which its error does not repeat. Close the fleet after use.
 func New(opts Options) (*Fleet, error) {
 	opts.Prefix = cmp.Or(opts.Prefix, "jobgraph:")
+	opts.MaxWait = cmp.Or(opts.MaxWait, defaultMaxWait)
 	opts.Logger = cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	opts.Observer = cmp.Or[Observer](opts.Observer, nobody{})
 	redis, err := parseURL(opts.URL)
@@ -83,7 +86,7 @@ func New(opts Options) (*Fleet, error) {
 	if err := CheckPrefix(opts.Prefix); err != nil {
 		return nil, err
 	}
-	f := &Fleet{opts: opts, redis: redis, seals: newSeals(opts.Secret), guard: newGuard(opts.Observer)}
+	f := &Fleet{opts: opts, redis: redis, seals: newSeals(opts.Secret), guard: newGuard(opts.Observer, opts.MaxWait)}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.redis.DialCtxFn = f.dial(redis.DialCtxFn)
 	f.goOwned(f.keep)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -145,7 +147,7 @@ func TestAsk_AFrozenRedisIsSkippedAfterFewFailuresAndAskedAgain(t *testing.T) {
 
 func TestAsk_RedisIsAskedAgainAfterItWasKilledUnderLoad(t *testing.T) {
 	server := redistest.Start(t)
-	f := open(t, fleet.Options{URL: server.URL})
+	f := open(t, fleet.Options{URL: server.URL, MaxWait: time.Second})
 	available(t, f)
 	load(t, f, func() {
 		server.Kill()
@@ -175,7 +177,7 @@ func load(t *testing.T, f *fleet.Fleet, something func()) {
 
 func TestAsk_ARefusalThatIsOfOneKeyIsNoFailureOfRedis(t *testing.T) {
 	server := redistest.Start(t)
-	f := open(t, fleet.Options{URL: server.URL})
+	f := open(t, fleet.Options{URL: server.URL, MaxWait: eventually})
 	available(t, f)
 	require.NoError(t, server.Do("RPUSH", "a-list", "x").Error())
 	for range 20 {
@@ -304,4 +306,53 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// Who asks several times, one after the other, would lose too much to it.
+func TestAsk_ASlowRedisIsNotAsked(t *testing.T) {
+	server := redistest.Start(t)
+	f := open(t, fleet.Options{URL: slowly(t, server, 8*time.Millisecond)})
+	for range 20 {
+		_, err := fleet.Ask(t.Context(), f, 0, get("a"))
+		assert.ErrorIs(t, err, fleet.ErrSkipped)
+		time.Sleep(10 * time.Millisecond)
+	}
+	assert.False(t, f.Available())
+}
+
+// slowly is the server's URL by way of a proxy that holds each answer up.
+func slowly(t *testing.T, server *redistest.Server, by time.Duration) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var open sync.WaitGroup
+	open.Go(func() {
+		for {
+			front, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			back, err := net.Dial("tcp", server.Address)
+			if err != nil {
+				_ = front.Close()
+				continue
+			}
+			stop := context.AfterFunc(t.Context(), func() { _, _ = front.Close(), back.Close() })
+			open.Go(func() { defer stop(); _, _ = io.Copy(back, front); _ = back.Close() })
+			open.Go(func() {
+				defer front.Close()
+				for buffer := make([]byte, 64<<10); ; {
+					n, err := back.Read(buffer)
+					if err != nil {
+						return
+					}
+					time.Sleep(by)
+					_, _ = front.Write(buffer[:n])
+				}
+			})
+		}
+	})
+	t.Cleanup(open.Wait)
+	t.Cleanup(func() { _ = listener.Close() })
+	return strings.Replace(server.URL, server.Address, listener.Addr().String(), 1)
 }

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// MaxWait is the longest that [Ask] waits for Redis. After a failure it is briefWait, and
-	// after maxFailures in a row Redis is skipped: whoever asks several times, one after the
-	// other, loses less than 20 ms in all to a Redis that does not answer.
-	MaxWait     = 15 * time.Millisecond
-	briefWait   = 2 * time.Millisecond
-	maxFailures = 3
+	// A caller waits for defaultMaxWait at most. After a failure it is less than a seventh of that,
+	// and after maxFailures in a row Redis is skipped. An answer that takes longer than a third
+	// is a failure, too, though it is used: whoever asks several times, one after the other,
+	// loses less than 20 ms in all to a Redis that does not answer, or does so slowly.
+	defaultMaxWait = 15 * time.Millisecond
+	maxFailures    = 3
 
 	// commandTimeout is after how long a command is given up by whoever sent it. The caller
 	// may have left before: a connection may have to be made for it.
@@ -33,12 +33,14 @@ var (
 	ErrSkipped = errors.New("Redis was not asked")
 	// ErrLate is of a command that was not answered in time.
 	ErrLate = errors.New("Redis did not answer in time")
+	errSlow = errors.New("Redis answers slowly")
 )
 
 // guard is a circuit breaker: open is "Redis is skipped". It opens by the failures of
 // commands, and closes by the fleet's own probes alone.
 type guard struct {
 	observer      Observer
+	maxWait       time.Duration
 	reads, writes room
 	opened        chan struct{} // told that it has opened
 
@@ -54,9 +56,10 @@ type guard struct {
 	lastLog time.Time
 }
 
-func newGuard(observer Observer) *guard {
-	g := &guard{observer: observer, open: true, opened: make(chan struct{}, 1),
+func newGuard(observer Observer, maxWait time.Duration) *guard {
+	g := &guard{observer: observer, maxWait: maxWait, open: true, opened: make(chan struct{}, 1),
 		reads: room{max: maxReads}, writes: room{max: maxWrites}}
+	g.failing.Store(true)
 	observer.Available(false)
 	return g
 }
@@ -76,7 +79,7 @@ func (g *guard) reason() error {
 // wait is how long a caller waits now; 0: Redis is skipped.
 func (g *guard) wait() time.Duration {
 	if !g.failing.Load() {
-		return MaxWait
+		return g.maxWait
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -84,10 +87,13 @@ func (g *guard) wait() time.Duration {
 	case g.open:
 		return 0
 	case g.failures > 0:
-		return briefWait
+		return g.maxWait * 2 / 15
 	}
-	return MaxWait
+	return g.maxWait
 }
+
+// slow says whether an answer is late enough to be a failure.
+func (g *guard) slow(took time.Duration) bool { return took > g.maxWait/3 }
 
 // record learns from a command.
 func (g *guard) record(err error) {
