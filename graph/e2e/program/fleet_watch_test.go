@@ -2,6 +2,7 @@ package program_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,4 +130,26 @@ func TestFleet_SubscriptionsOutliveRedis(t *testing.T) {
 		assert.Equal(t, status("MEDIA_FAILURE"), <-stream)
 		assert.Equal(t, "", <-stream)
 	}
+}
+
+func TestFleet_TheDocumentedACLIsEnough(t *testing.T) {
+	redis, api := redistest.Start(t), newJobAPI(t)
+	rules := regexp.MustCompile(`[~&+][a-z]+(:\*)?`).FindAllString(regexp.MustCompile("`~jobgraph[^.]*`").FindString(pages(t)["graph/FLEET.md"]), -1)
+	require.Greater(t, len(rules), 15)
+	require.NoError(t, redis.Do(append([]string{"ACL", "SETUSER", "jobgraph", "on", ">its-own-password"}, rules...)...).Error())
+	limited := *redis
+	limited.URL = "redis://jobgraph:its-own-password@" + redis.Address
+	all, streams := watchTogether(t, &limited, api, "--poll-interval", often)
+	api.set(`"In Process"`)
+	for _, stream := range streams {
+		assert.Equal(t, status("IN_PROCESS"), <-stream)
+	}
+	assert.Zero(t, metric(t, all[1], "jobgraph_polls_total"))
+	require.Eventually(t, func() bool { return metric(t, all[1], "jobgraph_fleet_received_total") > 0 }, program.Timeout, 5*time.Millisecond)
+	for _, p := range all {
+		assert.Zero(t, metric(t, p, `jobgraph_fleet_command_seconds_count\{outcome="ERROR"\}`))
+	}
+	denied, err := redis.Do("ACL", "LOG").ToArray()
+	require.NoError(t, err)
+	assert.Empty(t, denied, "what was refused")
 }
