@@ -60,7 +60,7 @@ func served(source upstream.Source, guarded bool) http.Handler {
 	server.Use(extension.Introspection{})
 	if guarded {
 		gate := admission.New(schema.Schema(), admission.Options{Limits: admission.DefaultLimits()})
-		server.Use(persisted.Automatic())
+		server.Use(persisted.Automatic(nil))
 		server.Use(gate)
 		server.SetQueryCache(gate)
 	} else {

@@ -82,6 +82,9 @@ type Options struct {
 	ObserveShared func(how string)
 	// UpstreamTimeout bounds one page of a list, all of its calls together; 0: nothing does.
 	UpstreamTimeout time.Duration
+	// SharedDocuments has the persisted queries that were registered at other instances; nil:
+	// this one knows its own alone.
+	SharedDocuments persisted.Shared
 	// Poller polls for subscriptions; nil: one of the source, with its defaults.
 	Poller *poll.Poller
 	// Connections are the WebSockets and event streams; nil: 1,000 that nobody can end.
@@ -136,7 +139,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	if opts.TrustedDocuments != nil {
 		server.Use(persisted.Trusted(opts.TrustedDocuments))
 	} else {
-		server.Use(persisted.Automatic())
+		server.Use(persisted.Automatic(opts.SharedDocuments))
 	}
 	guard := admission.New(schema.Schema(), admission.Options{
 		Limits:        cmp.Or(opts.Limits, admission.DefaultLimits()),

@@ -299,6 +299,9 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		AllowOrigin:       f.CORSOrigin.Allow,
 		Rate:              f.Rate,
 	}
+	if f.fleet != nil {
+		options.SharedDocuments = f.fleet.Documents()
+	}
 	if f.identities != nil {
 		options.Authenticate = f.identities.Authenticate
 	}

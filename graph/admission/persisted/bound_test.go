@@ -14,7 +14,7 @@ import (
 
 // The texts that clients register have 8 MiB together.
 func TestPersisted_RegisteredTextsAreBounded(t *testing.T) {
-	documents := persisted.Automatic()
+	documents := persisted.Automatic(nil)
 	send := func(query, id string) bool {
 		return documents.MutateOperationParameters(t.Context(), &graphql.RawParams{Query: query,
 			Extensions: map[string]any{"persistedQuery": map[string]any{"version": 1.0, "sha256Hash": id}}}) == nil

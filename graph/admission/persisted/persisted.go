@@ -28,14 +28,22 @@ const maxTextBytes = 8 << 20
 // Documents is a gqlgen extension. Use it before any other that reads the query.
 type Documents struct {
 	registered *otter.Cache[string, string]
+	shared     Shared // nil: what is registered here is known here alone
 	trusted    *List // nil: any document is run
 }
 
 var _ graphql.OperationParameterMutator = (*Documents)(nil)
 
-// Automatic keeps the queries that clients register, as long as there is room.
-func Automatic() *Documents {
-	return &Documents{registered: boundedcache.New(maxTextBytes, func(hash, text string) uint32 { return uint32(len(hash) + len(text)) })}
+// Shared has what was registered at other instances. Neither of its methods may wait for long.
+type Shared interface {
+	Find(ctx context.Context, hash string) (text string, ok bool)
+	Register(hash, text string)
+}
+
+// Automatic keeps the queries that clients register, as long as there is room, and shares
+// them; nil: with nobody.
+func Automatic(shared Shared) *Documents {
+	return &Documents{shared: shared, registered: boundedcache.New(maxTextBytes, func(hash, text string) uint32 { return uint32(len(hash) + len(text)) })}
 }
 
 // Trusted takes nothing but these documents.
@@ -61,7 +69,7 @@ func (d *Documents) MutateOperationParameters(ctx context.Context, params *graph
 	case !named:
 		return nil
 	case params.Query == "":
-		text, known := d.registered.GetIfPresent(id)
+		text, known := d.find(ctx, id)
 		if !known {
 			return errcode.New(errcode.PersistedQueryNotFound, messageNotFound)
 		}
@@ -70,9 +78,39 @@ func (d *Documents) MutateOperationParameters(ctx context.Context, params *graph
 	case hash(params.Query) != id:
 		return errcode.New(errcode.BadUserInput, "The document's hash is not the query's SHA-256 in hexadecimal digits.")
 	default:
-		d.registered.Set(id, params.Query)
+		d.register(id, params.Query)
 		return nil
 	}
+}
+
+// find gives the text that was registered here, or elsewhere.
+func (d *Documents) find(ctx context.Context, id string) (text string, known bool) {
+	text, known = d.registered.GetIfPresent(id)
+	if known || d.shared == nil || !isHash(id) {
+		return text, known
+	}
+	if text, known = d.shared.Find(ctx, id); !known || hash(text) != id {
+		return "", false
+	}
+	d.registered.Set(id, text)
+	return text, true
+}
+
+// register does not share again what is known here: it was shared when it came.
+func (d *Documents) register(id, text string) {
+	if _, known := d.registered.GetIfPresent(id); known {
+		return
+	}
+	d.registered.Set(id, text)
+	if d.shared != nil {
+		d.shared.Register(id, text)
+	}
+}
+
+// isHash says whether an id can be a text's: nobody is asked for another one.
+func isHash(id string) bool {
+	sum, err := hex.DecodeString(id)
+	return err == nil && len(sum) == sha256.Size
 }
 
 // resolveTrusted takes the text from the list alone. A text that is sent must be in it too.

@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -110,6 +111,21 @@ func TestFleet_NoCacheGoesPastBothTiersAndRefreshesBoth(t *testing.T) {
 		require.Eventually(t, func() bool { return redis.Dump() != before }, program.Timeout, time.Millisecond, "a refreshed value is put")
 		askWith(t, other, sandbox.Token, id)
 	})
+}
+
+func TestFleet_APersistedQueryRegisteredAtOneRunsAtAll(t *testing.T) {
+	redis := redistest.Start(t)
+	api, _ := counted(t)
+	one, other := instance(t, redis, api), instance(t, redis, api)
+	require.Eventually(t, func() bool {
+		query := fmt.Sprintf("{ a%d: __typename }", time.Now().UnixNano())
+		extension := fmt.Sprintf(`"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "%x"}}`, sha256.Sum256([]byte(query)))
+		require.Contains(t, ask(t, other, `{`+extension+`}`), "PersistedQueryNotFound")
+		require.NotContains(t, ask(t, one, `{"query": "`+query+`", `+extension+`}`), "errors")
+		require.Eventually(t, func() bool { return len(redis.Keys()) > 0 }, program.Timeout, time.Millisecond)
+		assert.NotContains(t, redis.Dump(), query)
+		return strings.Contains(ask(t, other, `{`+extension+`}`), `"Query"`)
+	}, program.Timeout, time.Millisecond)
 }
 
 func TestFleet_TokensNeverMix(t *testing.T) {
