@@ -65,13 +65,13 @@ func (a *api) List(_ context.Context, r upstream.ListRequest) (*upstream.List, e
 // instance is a tier of an instance whose clock is off.
 type instance struct {
 	*tier.Tier
-	t        *testing.T
+	t        testing.TB
 	redis    *redistest.Server
 	mu       sync.Mutex
 	outcomes []string
 }
 
-func join(t *testing.T, redis *redistest.Server, source *api, off time.Duration) *instance {
+func join(t testing.TB, redis *redistest.Server, source *api, off time.Duration) *instance {
 	t.Helper()
 	f, err := fleet.New(fleet.Options{URL: redis.URL, Secret: []byte(strings.Repeat("s", 32)), MaxWait: eventually})
 	require.NoError(t, err)
