@@ -30,10 +30,10 @@ const (
 
 var (
 	// ErrSkipped is of a command that was not sent: Redis fails, or too much is under way.
-	ErrSkipped = errors.New("Redis was not asked")
+	ErrSkipped = errors.New("skipped: Redis was not asked")
 	// ErrLate is of a command that was not answered in time.
-	ErrLate = errors.New("Redis did not answer in time")
-	errSlow = errors.New("Redis answers slowly")
+	ErrLate = errors.New("late: Redis did not answer in time")
+	errSlow = errors.New("slow: Redis answers late")
 )
 
 // guard is a circuit breaker: open is "Redis is skipped". It opens by the failures of
