@@ -52,7 +52,7 @@ func (t *Tally) add(more *Tally) {
 // that is the most that the server can do.
 func Closed(url string, connections int, long time.Duration) Tally {
 	began := time.Now()
-	return run(url, connections, began, func() (time.Time, bool) {
+	return run(url, NewMix, connections, began, func() (time.Time, bool) {
 		now := time.Now()
 		return now, now.Sub(began) < long
 	})
@@ -62,9 +62,13 @@ func Closed(url string, connections int, long time.Duration) Tally {
 // of each other. Where all connections wait for answers, what is asked next waits too,
 // and its latency counts from when it was meant to be asked.
 func Open(url string, connections int, perSecond float64, long time.Duration) Tally {
+	return open(url, NewMix, connections, perSecond, long)
+}
+
+func open[E exchanges](url string, exchanges func() E, connections int, perSecond float64, long time.Duration) Tally {
 	began := time.Now()
 	var arrivals atomic.Int64
-	return run(url, connections, began, func() (time.Time, bool) {
+	return run(url, exchanges, connections, began, func() (time.Time, bool) {
 		after := time.Duration(float64(arrivals.Add(1)-1) / perSecond * float64(time.Second))
 		return began.Add(after), after < long
 	})
@@ -72,13 +76,13 @@ func Open(url string, connections int, perSecond float64, long time.Duration) Ta
 
 // run has each connection ask at the next moment until there is none. It opens them
 // when they are needed.
-func run(url string, connections int, began time.Time, next func() (time.Time, bool)) Tally {
+func run[E exchanges](url string, exchanges func() E, connections int, began time.Time, next func() (time.Time, bool)) Tally {
 	var mu sync.Mutex
 	var all Tally
 	var askers sync.WaitGroup
 	for range connections {
 		askers.Go(func() {
-			a := asker{url: url, mix: NewMix()}
+			a := asker{url: url, exchanges: exchanges()}
 			defer a.close()
 			for {
 				at, ok := next()
@@ -101,16 +105,19 @@ func run(url string, connections int, began time.Time, next func() (time.Time, b
 // asker is one connection, open or not, and what became of what it asked.
 type asker struct {
 	Tally
-	url  string
-	mix  Mix
-	conn *connection
+	url       string
+	exchanges exchanges
+	conn      *connection
 }
+
+// exchanges makes what one connection asks.
+type exchanges interface{ next() exchange }
 
 // exchangeTimeout bounds one exchange: far more than it needs.
 const exchangeTimeout = 30 * time.Second
 
 func (a *asker) ask(at time.Time) {
-	e := a.mix.next()
+	e := a.exchanges.next()
 	sent := time.Now()
 	got, err := a.send(e.body)
 	took := time.Since(at)

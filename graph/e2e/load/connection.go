@@ -102,17 +102,25 @@ func (c *connection) readHead(got *reply) (length int, err error) {
 		if len(line) <= 2 {
 			return length, nil
 		}
-		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+		if value, ok := header(line, "Content-Length: "); ok {
 			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
 			if err != nil {
 				return 0, err
 			}
-		} else if value, ok := bytes.CutPrefix(line, []byte("Retry-After: ")); ok {
+		} else if value, ok := header(line, "Retry-After: "); ok {
 			got.retryAfter = string(bytes.TrimSpace(value))
 		} else if bytes.EqualFold(line, []byte("Connection: close\r\n")) {
 			got.last = true
 		}
 	}
+}
+
+// header is the value of a header line, if it has this name: haproxy writes names in small letters.
+func header(line []byte, name string) ([]byte, bool) {
+	if len(line) < len(name) || !bytes.EqualFold(line[:len(name)], []byte(name)) {
+		return nil, false
+	}
+	return line[len(name):], true
 }
 
 func (c *connection) readChunks() ([]byte, error) {
