@@ -82,6 +82,8 @@ var mutations = []mutation{
 		"upstream/poll", "TestFleet_ALookUnderALostLeaseIsNobodys"},
 	{"a fleet's state that may be older is verified", "upstream/poll/sharing.go", "!s.newer(state, s.own)", "false",
 		"upstream/poll", "TestFleet_AStateThatMayBeOlderThanAnOwnLookIsVerified"},
+	{"a verifying look that fails is looked again", "upstream/poll/sharing.go", "isError && failed.Retryable()", "false && isError && failed.Retryable()",
+		"upstream/poll", "TestFleet_AVerifyingLookThatFailsIsLookedAgain"},
 	{"states of the fleet are ordered", "upstream/poll/sharing.go", "if s.at.after(state.At) {", "if false {",
 		"upstream/poll", "TestFleet_AFollowerHearsStatesInTheirOrder"},
 	{"what other instances watch is bounded", "upstream/poll/member.go", "len(w.jobs)-w.here >= w.maxJobs", "false",

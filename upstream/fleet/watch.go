@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -29,8 +30,12 @@ const (
 	counterTTL = 2 * time.Hour
 	// maxStores bounds the states that are being stored: the others wait.
 	maxStores = 64
-	// maxMessages bounds the messages that wait to be heard.
+	// maxMessages and maxWaiting bound the messages that wait to be heard, in number and bytes.
 	maxMessages = 1024
+	maxWaiting  = 16 << 20
+	// maxKicked bounds the members that claim at once when messages may have been lost: the
+	// others do at their turn.
+	maxKicked = 64
 	// maxState bounds a state, in bytes: a job above it is polled by each instance.
 	maxState = 1 << 20
 	// maxWatchID bounds the id in a callback, in bytes.
@@ -46,6 +51,7 @@ type Watching struct {
 	channels []string
 	stores   chan struct{}
 	heard    chan func()
+	waiting  atomic.Int64 // bytes in heard
 
 	mu      sync.Mutex
 	members map[string]map[*membership]struct{} // by tag
@@ -102,15 +108,20 @@ func (w *Watching) woken(_ string, value []byte) {
 	w.mu.Lock()
 	wake := w.wake
 	w.mu.Unlock()
-	w.later(func() { wake(id) })
+	w.later(len(id), func() { wake(id) })
 }
 
 // later has the connection's goroutine go on. What is too much is lost, and the next claim
 // tells that states were.
-func (w *Watching) later(hear func()) {
+func (w *Watching) later(bytes int, hear func()) {
+	if w.waiting.Add(int64(bytes)) > maxWaiting {
+		w.waiting.Add(int64(-bytes))
+		return
+	}
 	select {
-	case w.heard <- hear:
+	case w.heard <- func() { w.waiting.Add(int64(-bytes)); hear() }:
 	default:
+		w.waiting.Add(int64(-bytes))
 	}
 }
 
@@ -369,13 +380,13 @@ func (w *Watching) hear(_, message string) {
 		switch {
 		case kind == 'S' && len(rest) > tagSize:
 			if state, ok := m.open(m.stateKey(rest[:tagSize]), rest[tagSize:]); ok {
-				w.later(func() { m.tell(poll.Message{State: &state}) })
+				w.later(len(rest), func() { m.tell(poll.Message{State: &state}) })
 			}
 		case kind == 'N':
 			text, ok := w.fleet.Open(m.channel+m.tag, []byte(rest))
 			var n notice
 			if ok && json.Unmarshal(text, &n) == nil {
-				w.later(func() { m.tell(poll.Message{Interest: n.Interest, Released: n.Released}) })
+				w.later(len(rest), func() { m.tell(poll.Message{Interest: n.Interest, Released: n.Released}) })
 			}
 		}
 	}
@@ -396,13 +407,17 @@ func (m *membership) tell(message poll.Message) {
 	m.hear(message)
 }
 
-// subscribed has everybody claim, which shows what was lost.
+// subscribed has members claim, which shows what was lost.
 func (w *Watching) subscribed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	kicked := 0
 	for _, members := range w.members {
 		for m := range members {
-			w.later(func() { m.tell(poll.Message{Released: true}) })
+			if kicked++; kicked > maxKicked {
+				return
+			}
+			w.later(0, func() { m.tell(poll.Message{Released: true}) })
 		}
 	}
 }

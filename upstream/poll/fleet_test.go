@@ -166,6 +166,55 @@ func TestFleet_AStateThatMayBeOlderThanAnOwnLookIsVerified(t *testing.T) {
 	})
 }
 
+// The holder, which had no error, tells nothing: the follower has to look again.
+func TestFleet_AVerifyingLookThatFailsIsLookedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		src.set(jobID, job(upstream.StatusInProcess))
+		o := &others{failing: true, claim: poll.Claim{Fence: 3}}
+		_, states := inFleet(t, src, o, jobID)
+		assert.Equal(t, "IN_PROCESS", waiting(states))
+		time.Sleep(10 * time.Second)
+		before := o.turn()
+		o.set(func() { o.failing = false })
+		time.Sleep(3 * time.Second)
+		src.set(jobID, &upstream.Error{Type: upstream.Unavailable})
+		o.tell(upstream.StatusReviewing, 3, 1, before)
+		time.Sleep(time.Second)
+		assert.Equal(t, string(upstream.Unavailable), waiting(states))
+		src.set(jobID, job(upstream.StatusReviewing))
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, "REVIEWING", waiting(states))
+		asked := pause(src)
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, asked, len(src.seen()), "then the holder's looks are enough again")
+	})
+}
+
+// A job that changes faster than it may be looked at is not verified for ever.
+func TestFleet_WhatWasToldBeforeAVerifyingLookNeedsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		src.set(jobID, job(upstream.StatusInProcess))
+		o := &others{failing: true, claim: poll.Claim{Fence: 3}}
+		_, states := inFleet(t, src, o, jobID)
+		assert.Equal(t, "IN_PROCESS", waiting(states))
+		time.Sleep(10 * time.Second)
+		before := o.turn()
+		o.set(func() { o.failing = false })
+		time.Sleep(3 * time.Second)
+		src.set(jobID, job(upstream.StatusReviewing))
+		asked := pause(src)
+		for seq, status := range []upstream.JobStatus{upstream.StatusPending, upstream.StatusInProcess, upstream.StatusPending} {
+			o.tell(status, 3, int64(seq+1), before)
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, "REVIEWING", waiting(states))
+		assert.Equal(t, asked+2, len(src.seen()), "at once, and when the job may be looked at again")
+	})
+}
+
 func TestFleet_ALookUnderALostLeaseIsNobodys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}

@@ -24,6 +24,7 @@ type sharing struct {
 	own     int64
 	heard   int64 // the fencing number of the holder that has told of the job
 	unheard int   // turns of the timer without one
+	failed  bool  // the last look of this instance's own did: the holder, whose did not, has nothing to tell
 
 	stored   upstream.Result // under fence, at storedAt; nil: it is to be stored
 	fence    int64
@@ -39,7 +40,7 @@ func (s *sharing) relies(ctx context.Context, known bool) bool {
 	case !now.follows():
 		s.unheard = 0
 		return false
-	case s.heard == now.fence && known:
+	case s.heard == now.fence && known && !s.failed:
 		return true
 	}
 	s.unheard++
@@ -83,7 +84,7 @@ func (s *sharing) judge(state SharedState, known upstream.Result) verdict {
 			return ignore
 		}
 	}
-	s.own = none
+	s.own, s.failed = none, false
 	return accept
 }
 
@@ -94,7 +95,8 @@ func (s *sharing) store(ctx context.Context, seen look, last bool) (ok bool) {
 	case s.member == nil:
 		return true
 	case !seen.under.holds():
-		s.own = s.begun()
+		failed, isError := seen.state.(*upstream.Error)
+		s.own, s.failed = s.begun(), isError && failed.Retryable()
 		return true
 	case s.fence == seen.under.fence && !last && same(s.stored, seen.state) && time.Since(s.storedAt) < storeEvery:
 		s.own = none

@@ -128,7 +128,12 @@ func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 			case ignore:
 				continue
 			case verify:
-				seen = soon(ctx, last, by)
+				verifying := by
+				verifying.info = func() look {
+					w.take() // what was told before the look would have to be verified, too, and so on
+					return by.info()
+				}
+				seen = soon(ctx, last, verifying)
 			case accept:
 				// What this instance asks of the job API before now says nothing new.
 				last, agreed = look{state: state.State, at: time.Now(), ended: by.turn()}, false
