@@ -96,14 +96,21 @@ type looks struct {
 func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 	schedule := schedule{bounds: bounds}
 	share := sharing{member: w.of.member, id: w.key.ID, own: none}
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(bounds.longest)
 	defer timer.Stop()
+	// A timer of 0 would do, but for tests: under the race detector testing/synctest crashes
+	// where two goroutines find their timers run out at the same time.
+	now := make(chan struct{}, 1)
+	signal(now)
 	var last look
 	agreed := false // a list has said what is known
 	for {
 		var seen look
 		select {
 		case <-timer.C:
+			signal(now)
+			continue
+		case <-now:
 			if share.relies(ctx, last.state != nil) {
 				timer.Reset(share.wait(&schedule, last.state))
 				continue
@@ -111,12 +118,12 @@ func (w *watchedJob) run(ctx context.Context, bounds bounds, by looks) {
 			seen = w.due(ctx, last, by)
 		case <-w.poke:
 			if last.state == nil {
-				timer.Reset(0)
+				signal(now)
 			}
 			continue
 		case <-w.restate:
 			if !share.restate(ctx, last) {
-				timer.Reset(0)
+				signal(now)
 			}
 			continue
 		case <-w.told:
