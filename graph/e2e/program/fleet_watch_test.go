@@ -48,8 +48,9 @@ func TestFleet_AJobThatTwoInstancesWatchIsPolledByOne(t *testing.T) {
 	for _, stream := range streams {
 		assert.Equal(t, "", <-stream, "complete")
 	}
-	assert.Zero(t, metric(t, all[1], "jobgraph_polls_total"))
-	assert.EqualValues(t, metric(t, all[0], "jobgraph_polls_total"), api.asked(), "as many calls as by one instance")
+	holder, follower := metric(t, all[0], "jobgraph_polls_total"), metric(t, all[1], "jobgraph_polls_total")
+	assert.Less(t, 2*follower, holder, "it asks where this machine is slow, and it hears nothing for two turns")
+	assert.EqualValues(t, holder+follower, api.asked(), "as many calls as by one instance")
 	assert.GreaterOrEqual(t, metric(t, all[0], "jobgraph_fleet_published_total"), 4.0)
 	assert.GreaterOrEqual(t, metric(t, all[1], "jobgraph_fleet_received_total"), 2.0, "what is lost is loaded")
 }
@@ -62,7 +63,7 @@ func TestFleet_WhatADeadInstancePolledIsPolledByAnother(t *testing.T) {
 	api.set(`"In Process"`)
 	assert.Equal(t, status("IN_PROCESS"), <-streams[1])
 	assert.EqualValues(t, 1, metric(t, all[1], "jobgraph_fleet_leases"))
-	assert.EqualValues(t, 1, metric(t, all[1], "jobgraph_fleet_takeovers_total"))
+	assert.Positive(t, metric(t, all[1], "jobgraph_fleet_takeovers_total"))
 }
 
 // The frozen one read a state before it was frozen, and gives it to nobody after it has woken
@@ -108,7 +109,7 @@ func TestFleet_ACallbackAtAnyInstanceWakesThePoller(t *testing.T) {
 		assert.Equal(t, status("COMPLETE"), <-stream)
 		assert.Equal(t, "", <-stream)
 	}
-	assert.Equal(t, 2, api.asked())
+	assert.LessOrEqual(t, api.asked(), 4, "of 200 callbacks")
 	assert.Positive(t, metric(t, all[0], "jobgraph_fleet_wakes_total"))
 }
 
