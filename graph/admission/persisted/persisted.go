@@ -29,7 +29,7 @@ const maxTextBytes = 8 << 20
 type Documents struct {
 	registered *otter.Cache[string, string]
 	shared     Shared // nil: what is registered here is known here alone
-	trusted    *List // nil: any document is run
+	trusted    *List  // nil: any document is run
 }
 
 var _ graphql.OperationParameterMutator = (*Documents)(nil)

@@ -45,10 +45,10 @@ func newMovingAPI(t *testing.T) *httptest.Server {
 // loaded is a fleet under load: queries of cold and cached jobs, and a subscription of
 // each token at each instance.
 type loaded struct {
-	all                      []*program.Program
-	answered, failed, events atomic.Int64
-	slowest                  atomic.Int64
-	heard                    [4]atomic.Int64
+	all              []*program.Program
+	answered, failed atomic.Int64
+	slowest          atomic.Int64
+	heard            [4]atomic.Int64
 }
 
 // underLoad begins the load, which ends with end.
