@@ -290,14 +290,3 @@ func post(t *testing.T, address, token, request string) *http.Request {
 	t.Cleanup(cancel)
 	return gqltest.Request(t, http.MethodPost, address, request, "Content-Type", "application/json", "Authorization", "Bearer "+token).WithContext(ctx)
 }
-
-// Each registry's own tool reads the SDL, finds its registry and sends it whole.
-func TestFederation_RegistriesAreSentTheSDL(t *testing.T) {
-	needsNode(t)
-	program.NeedFile(t, "node_modules/@graphql-hive/cli/package.json", "run npm ci --ignore-scripts in graph/e2e/examples")
-	program.NeedFile(t, "node_modules/@apollo/rover/package.json", "run npm ci --ignore-scripts in graph/e2e/examples")
-	said := run(t, "node", "federation/registry.js", program.Start(t).URL+"/graphql")
-	for _, tool := range []string{"rover", "wgc", "hive"} {
-		assert.Contains(t, said, tool+" passes and sends the subgraph's SDL\n")
-	}
-}
