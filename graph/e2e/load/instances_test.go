@@ -55,21 +55,24 @@ func TestFleet(t *testing.T) {
 		redis     bool
 	}
 	sizes := []size{{1, true}, {2, true}, {3, true}, {3, false}}
-	t.Logf("| %d queries a second of %d ids out of %d jobs; each 1,000 queries | calls | Redis commands | Redis KB | CPU s of the instances | of Redis | p50 | p99 |",
+	t.Logf("| %d queries a second of %d ids out of %d jobs; each 1,000 queries | calls | Redis commands | Redis KB | CPU s of the instances | of Redis | p50 | p99 | Redis hits | not answered in time or not asked |",
 		fleetRate, fleetSample.IDs, fleetSample.Jobs)
-	t.Log("| --- | --- | --- | --- | --- | --- | --- | --- |")
+	t.Log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	for _, size := range sizes {
 		calls := &atomic.Int64{}
 		f := newFleet(t, counting(load.API(0), calls), size.instances, size.redis, "--cache-active", fleetCache)
 		right(t, fleetSample.Open(f.url, 100, fleetRate, fleetSeconds*time.Second)) // the caches fill
 		calls.Store(0)
+		hitsBefore, unansweredBefore := f.lookups()
 		before := f.used()
 		tally := fleetSample.Open(f.url, 100, fleetRate, fleetSeconds*time.Second)
 		used := f.used().since(before)
 		right(t, tally)
+		hits, unanswered := f.lookups()
 		thousands := float64(tally.Right) / 1000
-		t.Logf("| %v | %.0f | %s | %.2f ms | %.2f ms |", f, float64(calls.Load())/thousands, used.each(thousands),
-			ms(tally.AnsweredIn.Percentile(50)), ms(tally.AnsweredIn.Percentile(99)))
+		t.Logf("| %v | %.0f | %s | %.2f ms | %.2f ms | %.0f | %.0f |", f, float64(calls.Load())/thousands, used.each(thousands),
+			ms(tally.AnsweredIn.Percentile(50)), ms(tally.AnsweredIn.Percentile(99)),
+			float64(hits-hitsBefore)/thousands, float64(unanswered-unansweredBefore)/thousands)
 		f.end()
 	}
 	t.Logf("| %d streams of %d jobs at rest; a second, each 1,000 streams | calls in all | Redis commands | Redis KB | CPU s of the instances | of Redis |",
