@@ -212,8 +212,11 @@ func garbage(t *testing.T, redis *redistest.Server) {
 	for n, key := range redis.Keys() {
 		kinds := [][]string{{"SET", key, "garbage"}, {"RPUSH", key, "a"}, {"SADD", key, "a"}, {"HSET", key, "h", "x", "f", "1e99", "s", "-1", "t", "nan"},
 			{"ZADD", key, "1", "a"}, {"XADD", key, "*", "a", "b"}, {"PFADD", key, "a"}, {"SETBIT", key, "99999", "1"}, {"HSET", key, "f", "9007199254740993"}}
-		client.Do(t.Context(), client.B().Del().Key(key).Build())
-		require.NoError(t, client.Do(t.Context(), client.B().Arbitrary(kinds[n%len(kinds)]...).Build()).Error())
+		// At once: the programs put values under the same keys meanwhile.
+		for _, answer := range client.DoMulti(t.Context(), client.B().Multi().Build(), client.B().Del().Key(key).Build(),
+			client.B().Arbitrary(kinds[n%len(kinds)]...).Build(), client.B().Exec().Build()) {
+			require.NoError(t, answer.Error())
+		}
 	}
 }
 
