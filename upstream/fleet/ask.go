@@ -56,7 +56,7 @@ func do[T any](ctx context.Context, f *Fleet, in *room, wait time.Duration, byte
 	case <-call.done:
 		return call.result, call.err
 	case <-timer.C:
-		call.leave(ErrLate)
+		call.judge(ErrLate)
 		return nothing, ErrLate
 	case <-ctx.Done():
 		return nothing, ctx.Err()
@@ -94,7 +94,7 @@ func start[T any](f *Fleet, in *room, bytes int, work Work[T]) (*asked[T], bool)
 		if in == &f.guard.reads && !fails(err) && f.guard.slow(time.Since(call.began)) {
 			err = errSlow
 		}
-		call.leave(err)
+		call.judge(err)
 	})
 	if !started {
 		in.give(bytes)
@@ -102,8 +102,8 @@ func start[T any](f *Fleet, in *room, bytes int, work Work[T]) (*asked[T], bool)
 	return call, started
 }
 
-// leave judges the work, once.
-func (c *asked[T]) leave(err error) {
+// judge records what became of the work, once.
+func (c *asked[T]) judge(err error) {
 	if !c.judged.CompareAndSwap(false, true) || c.fleet.ctx.Err() != nil {
 		return
 	}

@@ -37,8 +37,8 @@ type Membership interface {
 	Remove(ctx context.Context, id string, at Position)
 	// Interest tells the holder which jobs this instance watches.
 	Interest(ctx context.Context, interest Interest) error
-	// Leave ends the part. hear is not called any more when it returns.
-	Leave()
+	// Close ends the part. hear is not called any more when it returns.
+	Close()
 }
 
 // Claim is what a claim found.

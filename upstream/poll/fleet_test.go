@@ -91,7 +91,7 @@ func (o *others) Interest(_ context.Context, interest poll.Interest) error {
 	return nil
 }
 
-func (o *others) Leave() {}
+func (o *others) Close() {}
 
 // tell has the instance hear a state, the newest of the fence.
 func (o *others) tell(status upstream.JobStatus, fence, seq, turn int64) {

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"sync"
 	"time"
-
-	"jobgraph/upstream"
 )
 
 // Of all instances that watch jobs of a token one polls them, for all: the holder of the
@@ -93,7 +91,7 @@ func signal(wish chan struct{}) {
 
 // run claims until ctx is done.
 func (m *member) run(ctx context.Context) {
-	defer m.leave()
+	defer m.close()
 	timer := time.NewTimer(m.turn(ctx))
 	defer timer.Stop()
 	refreshed := time.Now()
@@ -118,14 +116,14 @@ func (m *member) run(ctx context.Context) {
 	}
 }
 
-// leave gives the lease up.
-func (m *member) leave() {
+// close gives the lease up.
+func (m *member) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), claimWait)
 	defer cancel()
 	if now := m.standing(); now.holds() {
 		m.shared.Release(ctx, now.fence)
 	}
-	m.shared.Leave()
+	m.shared.Close()
 	m.become(standing{}, time.Hour)
 }
 
@@ -257,268 +255,11 @@ func (m *member) begun() int64 {
 	return m.claims
 }
 
-// newer says whether a state's look surely began after the claim with the number did. That
-// is so if its poller knew of a turn as high as that of a later claim of ours.
-func (m *member) newer(state SharedState, number int64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, mark := range m.marks {
-		if mark.number > number {
-			return state.At.Fence > mark.fence || state.At.Fence == mark.fence && state.Turn >= mark.turn
-		}
-	}
-	return false
-}
-
-// hear takes a message.
-func (m *member) hear(message Message) {
-	switch {
-	case message.State != nil:
-		m.mu.Lock()
-		at := message.State.At
-		m.known = max(m.known, at.Fence)
-		if m.now.holds() && at.Fence == m.now.fence {
-			m.mu.Unlock()
-			return // its own
-		}
-		switch {
-		case at.Fence > m.now.fence: // a holder that no claim has told of yet
-			signal(m.kick)
-		case at.Fence == m.now.fence && at.Seq > m.seq+1:
-			m.lost = true
-			signal(m.kick)
-		case at.Fence == m.now.fence && at.Seq > m.seq:
-			m.seq = at.Seq
-		}
-		m.mu.Unlock()
-		m.poller.received.Add(1)
-		m.poller.deliver(m.of, *message.State)
-	case message.Interest != nil && message.Interest.From != m.name:
-		m.mu.Lock()
-		holds := m.now.holds()
-		if !holds && m.claiming && len(m.early) < maxEarly {
-			m.early = append(m.early, message.Interest)
-		}
-		m.mu.Unlock()
-		if holds {
-			m.poller.interested(m.of, message.Interest, m.forgetAt())
-		}
-	case message.Released:
-		signal(m.kick)
-	}
-}
-
-func (m *member) forgetAt() time.Time { return time.Now().Add(forgetAfter * m.pace()) }
-
-// compare loads all states where messages were lost.
-func (m *member) compare(ctx context.Context, stored int64) {
-	behind := func() bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return m.lost || m.seq < stored
-	}
-	if !behind() || !sleep(ctx, settle) || !behind() {
-		return
-	}
-	m.catchUp(stored)
-	m.load(ctx, m.ids())
-}
-
-// catchUp has the states up to the one count as heard.
-func (m *member) catchUp(stored int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.lost, m.seq = false, max(m.seq, stored)
-}
-
-// watch and unwatch note what there is to tell.
-func (m *member) watch(id string) {
-	if m != nil {
-		m.note(&m.added, id)
-	}
-}
-
-func (m *member) unwatch(id string) {
-	if m != nil {
-		m.note(&m.gone, id)
-	}
-}
-
-func (m *member) note(ids *[]string, id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	*ids = append(*ids, id)
-	signal(m.news)
-}
-
-// tell tells the holder of what is watched since the last time. Before the first claim there
-// is nobody to tell, and after it the claim does.
-func (m *member) tell(ctx context.Context) {
-	m.mu.Lock()
-	now, added, gone := m.now, m.added, m.gone
-	m.added, m.gone = nil, nil
-	m.mu.Unlock()
-	if !now.follows() {
-		return
-	}
-	m.interest(ctx, gone, Interest{Gone: true})
-	m.announce(ctx, added)
-}
-
-// announce loads what is known of jobs and tells the holder of them.
-func (m *member) announce(ctx context.Context, ids []string) {
-	known := m.load(ctx, ids)
-	var have, need []string
-	for _, id := range ids {
-		last, ok := known[id]
-		switch {
-		case !ok:
-			need = append(need, id)
-		case !last: // else nobody need look at it
-			have = append(have, id)
-		}
-	}
-	m.interest(ctx, have, Interest{})
-	m.interest(ctx, need, Interest{Need: true})
-}
-
-// load delivers the latest states of jobs; known are those that the holder has told of, and
-// whether that was the last of them.
-func (m *member) load(ctx context.Context, ids []string) (known map[string]bool) {
-	known = map[string]bool{}
-	fence := m.standing().fence
-	for ids := range chunks(ids) {
-		states, err := m.shared.Load(ctx, ids)
-		if err != nil {
-			return known
-		}
-		for _, state := range states {
-			// What an earlier holder told may be long past: nobody says that it is so still.
-			if state.At.Fence == fence {
-				known[state.ID] = state.Last
-				m.poller.deliver(m.of, state)
-			}
-		}
-	}
-	return known
-}
-
-func (m *member) interest(ctx context.Context, ids []string, as Interest) {
-	for ids := range chunks(ids) {
-		as.From, as.IDs = m.name, ids
-		if m.shared.Interest(ctx, as) != nil {
-			return
-		}
-	}
-}
-
-// chunks are the ids in parts that are not too large.
-func chunks(ids []string) func(yield func([]string) bool) {
-	return func(yield func([]string) bool) {
-		for len(ids) > 0 {
-			n := min(chunk, len(ids))
-			if !yield(ids[:n]) {
-				return
-			}
-			ids = ids[n:]
-		}
-	}
-}
-
-// ids are those of the token's jobs.
-func (m *member) ids() (ids []string) {
-	m.poller.mu.Lock()
-	defer m.poller.mu.Unlock()
-	for watched := range m.of.jobs {
-		ids = append(ids, watched.key.ID)
-	}
-	return ids
-}
-
-// deliver leaves the state for the job's goroutine.
-func (w *Poller) deliver(t *tokenJobs, state SharedState) {
-	w.mu.Lock()
-	watched := w.jobs[upstream.Key{Token: t.key, ID: state.ID}]
-	w.mu.Unlock()
-	if watched != nil {
-		watched.tell(state)
-	}
-}
-
 // poke has the token's jobs that have no state yet looked at now.
 func (w *Poller) poke(t *tokenJobs) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for watched := range t.jobs {
 		signal(watched.poke)
-	}
-}
-
-// interested has jobs polled that other instances watch, as if they were subscribers here.
-// What is too much is not: their instance polls them for itself.
-func (w *Poller) interested(t *tokenJobs, in *Interest, until time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if t.local == 0 {
-		return // it is about to leave
-	}
-	r := t.remotes[in.From]
-	if r == nil {
-		r = &remote{&subscriber{mute: true}, map[*watchedJob]time.Time{}}
-		t.remotes[in.From] = r
-	}
-	for _, id := range in.IDs {
-		k := upstream.Key{Token: t.key, ID: id}
-		watched := w.jobs[k]
-		switch {
-		case in.Gone && watched != nil:
-			w.drop(r, watched)
-			continue
-		case in.Gone, watched == nil && len(w.jobs)-w.here >= w.maxJobs:
-			continue
-		case watched == nil:
-			watched = w.start(k, t.token)
-		case in.Need:
-			signal(watched.restate)
-		}
-		watched.add(r.subscriber)
-		r.until[watched] = until
-	}
-}
-
-// remote is what another instance watches.
-type remote struct {
-	subscriber *subscriber
-	until      map[*watchedJob]time.Time
-}
-
-// drop takes a job off what the other instance watches.
-func (w *Poller) drop(r *remote, watched *watchedJob) {
-	if _, ok := r.until[watched]; !ok {
-		return
-	}
-	delete(r.until, watched)
-	if watched.remove(r.subscriber) == 0 {
-		w.remove(watched)
-	}
-}
-
-// forget drops what other instances have not told again for long; all where now is zero.
-func (w *Poller) forget(t *tokenJobs, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.forgetLocked(t, now)
-}
-
-func (w *Poller) forgetLocked(t *tokenJobs, now time.Time) {
-	for from, r := range t.remotes {
-		for watched, until := range r.until {
-			if now.IsZero() || now.After(until) || w.jobs[watched.key] != watched {
-				w.drop(r, watched)
-			}
-		}
-		if len(r.until) == 0 {
-			delete(t.remotes, from)
-		}
 	}
 }

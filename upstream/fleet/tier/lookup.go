@@ -1,0 +1,129 @@
+package tier
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"jobgraph/upstream/fleet"
+)
+
+// found is what Redis has of a slot.
+type found struct {
+	value, mark []byte
+	left        time.Duration
+}
+
+// lookup asks Redis, in one round trip. Whatever is wrong with the answer, or with Redis, is a miss.
+func (t *Tier) lookup(ctx context.Context, s slot, began *int64) (value, bool) {
+	got, err := fleet.Ask(ctx, t.fleet, s.max, func(ctx context.Context, redis rueidis.Client) (found, error) {
+		return read(ctx, redis, s)
+	})
+	outcome, v := "MISS", value{}
+	switch {
+	case err == fleet.ErrSkipped:
+		outcome = "SKIPPED"
+	case err == fleet.ErrLate:
+		outcome = "TIMEOUT"
+	case err != nil:
+		outcome = "ERROR"
+	case got.value == nil:
+	default:
+		outcome = "INVALID"
+		if v, err = t.accept(s, got); err == nil {
+			outcome = "HIT"
+		}
+	}
+	t.opts.ObserveLookup(outcome)
+	if outcome != "HIT" {
+		return value{}, false
+	}
+	if began != nil {
+		*began = v.began.UnixNano()
+	}
+	return v, true
+}
+
+// read reads no more than a value can have, whatever somebody put there.
+func read(ctx context.Context, redis rueidis.Client, s slot) (got found, err error) {
+	answers := redis.DoMulti(ctx,
+		redis.B().Getrange().Key(s.key).Start(0).End(int64(s.max)).Build(),
+		redis.B().Pttl().Key(s.key).Build(),
+		redis.B().Getrange().Key(s.mark).Start(0).End(maxMark).Build())
+	for n, answer := range answers {
+		if err := answer.NonRedisError(); err != nil {
+			return got, err
+		}
+		refused := answer.Error()
+		switch n {
+		case 0:
+			got.value, _ = answer.AsBytes()
+			if refused != nil && !isWrongType(refused) {
+				return got, refused
+			}
+			if refused != nil {
+				got.value = []byte{}
+			} else if len(got.value) == 0 {
+				got.value = nil
+			}
+		case 1:
+			left, _ := answer.AsInt64()
+			got.left = time.Duration(left) * time.Millisecond
+		case 2:
+			got.mark, _ = answer.AsBytes()
+			if isWrongType(refused) {
+				got.mark = []byte("garbage")
+			}
+		}
+	}
+	return got, nil
+}
+
+func isWrongType(err error) bool {
+	refused, ok := rueidis.IsRedisErr(err)
+	return ok && len(refused.Error()) >= 9 && refused.Error()[:9] == "WRONGTYPE"
+}
+
+// accept is the value, if it may still be served. Its age is the greater one of what the
+// clocks of the instances say and of what Redis says.
+func (t *Tier) accept(s slot, got found) (value, error) {
+	v, err := t.decode(s.key, got.value)
+	if err != nil {
+		return v, err
+	}
+	now := t.opts.Now()
+	ttl := t.ttl(v)
+	if got.left <= 0 || v.began.Sub(now) > maxSkew {
+		return v, errExpired
+	}
+	if v.began.After(now) {
+		v.began = now
+	}
+	if by := now.Add(got.left - v.ttl); by.Before(v.began) {
+		v.began = by
+	}
+	switch {
+	case now.Sub(v.began) >= ttl, v.began.UnixNano() <= t.refusedAt(s.mark, got.mark):
+		return v, errExpired
+	}
+	return v, nil
+}
+
+// refusedAt is when the token was refused last, as far as anybody knows; what began before is
+// not served. A mark that nobody can read refuses all.
+func (t *Tier) refusedAt(key string, mark []byte) int64 {
+	here, _ := t.refused.GetIfPresent(key)
+	if len(mark) == 0 {
+		return here
+	}
+	there, ok := t.decodeMark(key, mark)
+	if !ok {
+		t.fleet.Later(0, func(ctx context.Context, redis rueidis.Client) error {
+			return redis.Do(ctx, redis.B().Del().Key(key).Build()).Error()
+		})
+		return math.MaxInt64
+	}
+	return max(here, there)
+}

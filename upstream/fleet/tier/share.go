@@ -1,0 +1,60 @@
+package tier
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"jobgraph/upstream"
+	"jobgraph/upstream/store"
+)
+
+// share writes what a call gave, and nobody waits for it. A refusal of the token is a mark
+// that outlives all that was shared before.
+func (t *Tier) share(s slot, v value, err error) {
+	switch failed := upstream.ErrorOf(err); {
+	case failed != nil && (failed.RefusesToken() || failed.Type == upstream.LoginInvalid):
+		t.refuse(s.mark)
+	case err != nil && v.notFound == "":
+	default:
+		v.ttl = t.ttl(v)
+		if left := v.ttl - t.opts.Now().Sub(v.began); left >= time.Millisecond {
+			t.put(s, v, left)
+		}
+	}
+}
+
+// newest writes a value unless a younger one is there: the values begin with the moment of
+// their calls, in digits. What has no end, or no such digits, is not one of ours.
+var newest = rueidis.NewLuaScript(`
+local there = redis.pcall('GETRANGE', KEYS[1], 0, 15)
+if type(there) == 'string' and #there == 16 and not there:find('[^0-9a-f]')
+	and there > string.sub(ARGV[1], 1, 16) and redis.call('PTTL', KEYS[1]) > 0 then
+	return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
+
+func (t *Tier) put(s slot, v value, left time.Duration) {
+	size := v.size()
+	if size > s.max {
+		return
+	}
+	t.fleet.Later(size, func(ctx context.Context, redis rueidis.Client) error {
+		sealed := t.encode(s.key, v)
+		if len(sealed) > s.max {
+			return nil
+		}
+		return newest.Exec(ctx, redis, []string{s.key}, []string{rueidis.BinaryString(sealed), milliseconds(left)}).Error()
+	})
+}
+
+func (t *Tier) refuse(mark string) {
+	now := t.opts.Now().UnixNano()
+	t.refused.Set(mark, now)
+	outlives := max(t.opts.SettledTTL, t.opts.ActiveTTL, store.NegativeTTL) + maxSkew
+	t.fleet.Later(maxMark, func(ctx context.Context, redis rueidis.Client) error {
+		return newest.Exec(ctx, redis, []string{mark}, []string{rueidis.BinaryString(t.encodeMark(mark, now)), milliseconds(outlives)}).Error()
+	})
+}
