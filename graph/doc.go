@@ -60,7 +60,7 @@
 // ../upstream/poll/subscriber.go holds the latest state for each subscriber until its
 // reader takes it. In a fleet (../upstream/poll/fleet.go) one instance polls the jobs of a token: the holder
 // of its lease (../upstream/poll/member.go). What it finds is stored and published by
-// ../upstream/fleet/watch.go, and judged by the job's goroutine of each instance, which orders it
+// ../upstream/fleet/membership.go, and judged by the job's goroutine of each instance, which orders it
 // among all that it knows (../upstream/poll/sharing.go). Each event is an answer of its own (stage 9): the projection writes it,
 // and the transport sends it before it asks for the next one: into a stream
 // (transport/sse.go, transport/multipart.go), a WebSocket, or by a call of the router that asked

@@ -108,7 +108,7 @@ var mutations = []mutation{
 		"upstream/store", "TestStore_IsBounded"},
 	{"a missing job is known for a second", "upstream/store/store.go", "const NegativeTTL = time.Second", "const NegativeTTL = time.Hour",
 		"upstream/store", "TestStore_HowLongAResultIsServed"},
-	{"a refused token reads nothing", "upstream/store/store.go", "slot.token.generation++", "",
+	{"a refused token reads nothing", "upstream/store/call.go", "slot.token.generation++", "",
 		"upstream/store", "TestStore_RefusedTokenReadsNothing"},
 	{"a response is its token's", "graph/responsecache/responsecache.go",
 		"token, _ := c.opts.Caller(ctx)\n\tkey := c.hash.Sum(token,", "key := c.hash.Sum(\"\",",
@@ -337,9 +337,9 @@ var mutations = []mutation{
 		"upstream/account", "TestAccounts_AChangedTokenFileIsAnotherAccount"},
 
 	// A fleet.
-	{"what a second tier gave has the rest of its lifetime", "upstream/store/store.go", "began = min(began, c.fetched)", "began = max(began, c.fetched)",
+	{"what a second tier gave has the rest of its lifetime", "upstream/store/call.go", "began = min(began, c.fetched)", "began = max(began, c.fetched)",
 		"upstream/store", "TestShared_HasTheRestOfItsLifetime"},
-	{"what a second tier gave replaces nothing younger", "upstream/store/store.go", "slot.entry != nil && slot.entry.began >= e.began", "slot.entry == nil && e == nil",
+	{"what a second tier gave replaces nothing younger", "upstream/store/call.go", "slot.entry != nil && slot.entry.began >= e.began", "slot.entry == nil && e == nil",
 		"upstream/store", "TestShared_NeverReplacesWhatIsYounger"},
 	{"a frozen Redis is skipped", "upstream/fleet/guard.go", "if g.failures < maxFailures {", "if g.failures >= 0 {",
 		"upstream/fleet", "TestAsk_AFrozenRedisIsSkippedAfterFewFailuresAndAskedAgain"},

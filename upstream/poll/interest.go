@@ -22,10 +22,14 @@ func (m *member) unwatch(id string) {
 	}
 }
 
+// note drops what is too much while a claim is under way: what is added is told again, and
+// what is gone is forgotten, where all is told anew.
 func (m *member) note(ids *[]string, id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	*ids = append(*ids, id)
+	if len(*ids) < maxNoted {
+		*ids = append(*ids, id)
+	}
 	signal(m.news)
 }
 

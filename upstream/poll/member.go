@@ -33,6 +33,8 @@ const (
 	// before the claim they are for.
 	maxMarks = 16
 	maxEarly = 100
+	// maxNoted bounds the ids that wait to be told.
+	maxNoted = 10_000
 )
 
 // standing is what a member is at the moment: alone where Fence is 0, else the holder or

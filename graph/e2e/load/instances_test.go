@@ -101,28 +101,29 @@ func TestFleet(t *testing.T) {
 }
 
 // TestFleetMoment is its short form, which looks at no clock: what any of three instances
-// has fetched, no other one asks the job API for.
+// has fetched, no other one asks the job API for. Where other work has Redis answer too
+// late it is left out, so it goes on with other jobs.
 func TestFleetMoment(t *testing.T) {
 	calls := &atomic.Int64{}
 	f := newFleet(t, counting(load.API(0), calls), 3, true)
-	set := load.Sample{Jobs: 200, IDs: 10}
-	for !f.holds(set.Jobs) { // Redis is left out of what it is too slow for: then with other jobs
-		if set.First >= 5*set.Jobs {
-			t.Skip("Redis is left out: other work on this machine has it answer too late")
-		}
-		set.First += set.Jobs
+	set := load.Sample{Jobs: 10, IDs: 10}
+	shared := int64(0)
+	for end := time.Now().Add(program.Timeout); shared < 100; set.First += set.Jobs {
+		require.True(t, time.Now().Before(end), "the other instances find what one has fetched: %d of 100", shared)
 		f.redis.Do("FLUSHALL")
 		calls.Store(0)
 		right(t, set.Sweep(f.url))
+		if !f.holds(set.Jobs) {
+			continue
+		}
+		hitsBefore, before := f.lookups()
+		for range 2 { // the turn is each other server's
+			right(t, set.Sweep(f.url))
+		}
+		hits, unanswered := f.lookups()
+		shared += hits - hitsBefore
+		assert.LessOrEqual(t, calls.Load(), int64(set.Jobs)+unanswered-before, "as many calls as of one instance")
 	}
-	_, before := f.lookups()
-	for range 4 { // 20 queries each: the turns meet other servers
-		right(t, set.Sweep(f.url))
-		f.turn()
-	}
-	hits, unanswered := f.lookups()
-	assert.GreaterOrEqual(t, hits, int64(set.Jobs), "the other instances find what one has fetched")
-	assert.LessOrEqual(t, calls.Load(), int64(set.Jobs)+unanswered-before, "as many calls as of one instance")
 }
 
 // holds says whether Redis has so many keys, soon: nobody waits for writes.
@@ -134,12 +135,6 @@ func (f *localFleet) holds(keys int) bool {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return false
-}
-
-// turn has the balancer's next server be another one for each query of a sweep.
-func (f *localFleet) turn() {
-	_, err := gqltest.Send(gqltest.Request(f.t, http.MethodGet, strings.TrimSuffix(f.url, "/graphql")+"/readyz", ""))
-	require.NoError(f.t, err)
 }
 
 // right has no wrong answer, and no refusal.
