@@ -2,6 +2,7 @@ package program_test
 
 import (
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -69,6 +70,9 @@ func TestFleet_WhatADeadInstancePolledIsPolledByAnother(t *testing.T) {
 // The frozen one read a state before it was frozen, and gives it to nobody after it has woken
 // up: not to the fleet, and not to its own subscriber after a newer one.
 func TestFleet_AFrozenInstanceTellsNothingOld(t *testing.T) {
+	if os.Getenv("JOBGRAPH_REQUIRE_ALL") == "" {
+		t.Skip("set JOBGRAPH_REQUIRE_ALL=1: it takes some seconds")
+	}
 	redis, api := redistest.Start(t), newJobAPI(t)
 	all, streams := watchTogether(t, redis, api, "--poll-interval", often, "--poll-max", often)
 	api.set(`"In Process"`)
