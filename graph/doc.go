@@ -36,7 +36,9 @@
 //     A page of a list (pages.go) is cut by ../upstream/paging/paging.go, whose walk.go asks for
 //     lists, from window to window.
 //  11. ../upstream/store/store.go: the job or the list, where it is cached or under way, and a note in the
-//     read set (../upstream/store/readset.go); else one call of the source.
+//     read set (../upstream/store/readset.go); else one call of the source (../upstream/store/call.go).
+//     In a fleet that is ../upstream/fleet/tier/tier.go: it looks in Redis first (lookup.go beside it),
+//     and shares what the job API gives (share.go).
 //     For an account of this server, ../upstream/account/accounts.go puts the token of the moment
 //     in the place of its handle, and repeats a call whose token was refused.
 //  12. ../upstream/client.go, callWithPolicies: the rate limit, the circuit breaker, the turn
