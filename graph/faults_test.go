@@ -28,7 +28,6 @@ var (
 
 // TestFaults_Matrix has one job fail among five good ones, in every way.
 func TestFaults_Matrix(t *testing.T) {
-	t.Parallel()
 	var strayed []string
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		strayed = append(strayed, r.URL.Path)

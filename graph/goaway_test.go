@@ -25,7 +25,6 @@ var quiet = log.New(io.Discard, "", 0)
 // asks again by itself, with longer and longer pauses, until the attempt's deadline
 // or until it gives up.
 func TestGoAway(t *testing.T) {
-	t.Parallel()
 	for _, test := range []struct {
 		times int32
 		want  []string

@@ -24,7 +24,6 @@ const listAndJobs = `query($ids: [ID!]!) {
 
 // TestListFaults_Matrix has the list fail beside five good jobs, in every way.
 func TestListFaults_Matrix(t *testing.T) {
-	t.Parallel()
 	var strayed []string
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		strayed = append(strayed, r.URL.Path)

@@ -67,7 +67,6 @@ func median(all []answer) time.Duration {
 
 // TestOutage takes the job API away under steady load and gives it back.
 func TestOutage(t *testing.T) {
-	t.Parallel()
 	nothing := func(string) *faults.Fault { return nil }
 	hang := func(string) *faults.Fault { return faults.Hang() }
 	server, err := faults.NewServer(nothing)

@@ -59,7 +59,6 @@ const (
 // TestSecrets_NoFaultShowsASecret has an upstream repeat the server's own token and an
 // address with credentials in each text of each fault, and asks by every route.
 func TestSecrets_NoFaultShowsASecret(t *testing.T) {
-	t.Parallel()
 	const elsewhere = "http://127.0.0.1:1/" + canary
 	for _, fault := range append(faults.All(elsewhere), faults.RateLimit(canary)) {
 		t.Run(fault.Name, func(t *testing.T) { faultShowsNoSecret(t, badID, fault) })
