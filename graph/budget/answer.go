@@ -69,11 +69,12 @@ func (a *Answer) grow(bytes int64) error {
 	return nil
 }
 
-// Size is how many bytes are reserved, or will be with a holder.
+// Size is how many bytes are reserved, or will be with a holder, the jobs that it is made
+// of aside.
 func (a *Answer) Size() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return int(a.size)
+	return int(a.size - a.jobs)
 }
 
 // Err is what a reservation was refused with; nil: none was.

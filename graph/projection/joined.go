@@ -62,9 +62,9 @@ func (r joined) MarshalGQL(w io.Writer) {
 	_, _ = buffer.Write(r.write(buffer.AvailableBuffer()))
 }
 
-// withSlack has room for what an answer has beside its rows: a buffer that is large
-// must not double for it.
-func withSlack(size int) int { return size + min(size, 64<<10) }
+// withSlack has room for what an answer has beside its rows, such as braces: no buffer
+// must double for it.
+func withSlack(size int) int { return size + min(size/8+64, 64<<10) }
 
 // event is one result of a subscription.
 type event struct {
