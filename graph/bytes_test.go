@@ -210,6 +210,7 @@ func TestBudget_NoRoomForACachedResponse(t *testing.T) {
 	}
 	const answer = `200 OK  {"data":{"jobById":{"name":"example_job"}}}`
 	assert.Equal(t, answer, ask())
+	assert.Equal(t, answer, ask())
 	var others budget.Hold
 	require.NoError(t, fill(&others, bytes))
 	assert.Contains(t, ask(), `503 Service Unavailable 1 {"errors":`)

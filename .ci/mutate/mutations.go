@@ -102,6 +102,8 @@ var mutations = []mutation{
 		"graph/admission/persisted", "TestPersisted_RegisteredTextsAreBounded"},
 	{"responses weigh what they keep", "graph/responsecache/responsecache.go", "return uint32(512 + cap(r.response.Data) + r.reads.Bytes())", "return 1",
 		"graph/responsecache", "TestResponsecache_ResponsesAreBoundedByTheirBytes"},
+	{"what is asked once is not cached", "graph/responsecache/responsecache.go", "c.doorkeeper.again(key) &&", "",
+		"graph/responsecache", "TestResponseCache_AnAnswerIsCachedFromTheSecondTimeOn"},
 	{"requests weigh what they keep", "graph/responsecache/responsecache.go", "return requestBytes }", "return 1 }",
 		"graph/responsecache", "TestResponsecache_RequestsAreBounded"},
 	{"jobs weigh what they keep", "upstream/store/evict.go", "slot.token.generation, e.weigh()", "slot.token.generation, 1",

@@ -180,3 +180,10 @@ func (w *world) ask(t *testing.T, o operation) string {
 	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
 	return answer.Body
 }
+
+// askTwice has the answer cached.
+func (w *world) askTwice(t *testing.T, o operation) string {
+	t.Helper()
+	w.ask(t, o)
+	return w.ask(t, o)
+}

@@ -53,8 +53,9 @@ type Cache struct {
 	hash    *keyedhash.Hasher
 	entries *otter.Cache[key, *cachedResponse] // nil: none is cached
 	// requests are the keys of cached responses by the bytes that asked for them.
-	requests *otter.Cache[key, remembered]
-	calls    group.Group[key, *result]
+	requests   *otter.Cache[key, remembered]
+	doorkeeper doorkeeper
+	calls      group.Group[key, *result]
 }
 
 // key is made of all that a response depends on, the token first: it tells nothing, and
@@ -185,9 +186,10 @@ func (c *Cache) serve(ctx context.Context, response *graphql.Response, answer *b
 }
 
 // store is for responses that are whole and made of what the store serves. An operation
-// that asked for no job has none that could change: it is not worth the room.
+// that asked for no job has none that could change: it is not worth the room, nor is one
+// that was asked for only once.
 func (c *Cache) store(key key, response *graphql.Response, answer *budget.Answer, reads *store.ReadSet) {
-	if c.entries != nil && response != nil && len(response.Errors) == 0 && reads.Valid() {
+	if c.entries != nil && c.doorkeeper.again(key) && response != nil && len(response.Errors) == 0 && reads.Valid() {
 		c.entries.Set(key, &cachedResponse{response: response, answer: answer, reads: reads})
 	}
 }
