@@ -94,11 +94,12 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	}
 	defer client.Close()
 	var jobs *store.Store // before which nobody asks
+	forget := func(key upstream.TokenKey) { jobs.Forget(key) }
 	accounts := account.New(client, client.Login, account.Options{
 		Timeout:      c.UpstreamTimeout,
 		Logger:       f.logger,
 		ObserveLogin: f.metrics.LoggedIn,
-		Changed:      func(key upstream.TokenKey) { jobs.Forget(key) },
+		Changed:      forget,
 	})
 	if f.fleet, err = f.joinFleet(); err != nil {
 		return err
@@ -106,7 +107,7 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	if f.fleet != nil {
 		defer f.fleet.Close()
 	}
-	jobs = store.New(f.secondTier(accounts), f.storeOptions())
+	jobs = store.New(f.secondTier(accounts, forget), f.storeOptions())
 	defer jobs.Close()
 	defer accounts.Close()
 	if err := f.logIn(accounts); err != nil {

@@ -19,7 +19,7 @@ func (f *facade) joinFleet() (*fleet.Fleet, error) {
 }
 
 // secondTier is what the store asks: what all instances have fetched, and then the job API.
-func (f *facade) secondTier(accounts *account.Accounts) tier.API {
+func (f *facade) secondTier(accounts *account.Accounts, forget func(upstream.TokenKey)) tier.API {
 	if f.fleet == nil || !f.Cache {
 		return accounts
 	}
@@ -28,6 +28,7 @@ func (f *facade) secondTier(accounts *account.Accounts) tier.API {
 		ActiveTTL:     f.CacheActive,
 		Upstream:      f.upstreamURL,
 		Identity:      accounts.Identity,
+		Forget:        forget,
 		ObserveLookup: f.metrics.LookedUp,
 	})
 }

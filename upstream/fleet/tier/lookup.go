@@ -2,7 +2,6 @@ package tier
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -29,10 +28,13 @@ func (t *Tier) lookup(ctx context.Context, s slot, began *int64) (value, bool) {
 		outcome = "TIMEOUT"
 	case err != nil:
 		outcome = "ERROR"
-	case got.value == nil:
 	default:
+		refused := t.refusedAt(s.mark, got.mark)
+		if got.value == nil {
+			break
+		}
 		outcome = "INVALID"
-		if v, err = t.accept(s, got); err == nil {
+		if v, err = t.accept(s, got, refused); err == nil {
 			outcome = "HIT"
 		}
 	}
@@ -88,7 +90,7 @@ func isWrongType(err error) bool {
 
 // accept is the value, if it may still be served. Its age is the greater one of what the
 // clocks of the instances say and of what Redis says.
-func (t *Tier) accept(s slot, got found) (value, error) {
+func (t *Tier) accept(s slot, got found, refused int64) (value, error) {
 	v, err := t.decode(s.key, got.value)
 	if err != nil {
 		return v, err
@@ -105,25 +107,8 @@ func (t *Tier) accept(s slot, got found) (value, error) {
 		v.began = by
 	}
 	switch {
-	case now.Sub(v.began) >= ttl, v.began.UnixNano() <= t.refusedAt(s.mark, got.mark):
+	case now.Sub(v.began) >= ttl, v.began.UnixNano() <= refused:
 		return v, errExpired
 	}
 	return v, nil
-}
-
-// refusedAt is when the token was refused last, as far as anybody knows; what began before is
-// not served. A mark that nobody can read refuses all.
-func (t *Tier) refusedAt(key string, mark []byte) int64 {
-	here, _ := t.refused.GetIfPresent(key)
-	if len(mark) == 0 {
-		return here
-	}
-	there, ok := t.decodeMark(key, mark)
-	if !ok {
-		t.fleet.Later(0, func(ctx context.Context, redis rueidis.Client) error {
-			return redis.Do(ctx, redis.B().Del().Key(key).Build()).Error()
-		})
-		return math.MaxInt64
-	}
-	return max(here, there)
 }

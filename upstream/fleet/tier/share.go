@@ -7,17 +7,17 @@ import (
 	"github.com/redis/rueidis"
 
 	"jobgraph/upstream"
-	"jobgraph/upstream/store"
 )
 
 // share writes what a call gave, and nobody waits for it. A refusal of the token is a mark
 // that outlives all that was shared before.
-func (t *Tier) share(s slot, v value, err error) {
+func (t *Tier) share(token upstream.TokenKey, s slot, v value, err error) {
 	switch failed := upstream.ErrorOf(err); {
 	case failed != nil && (failed.RefusesToken() || failed.Type == upstream.LoginInvalid):
 		t.refuse(s.mark)
 	case err != nil && v.notFound == "":
 	default:
+		t.keep(token, s.mark)
 		v.ttl = t.ttl(v)
 		if left := v.ttl - t.opts.Now().Sub(v.began); left >= time.Millisecond {
 			t.put(s, v, left)
@@ -47,14 +47,5 @@ func (t *Tier) put(s slot, v value, left time.Duration) {
 			return nil
 		}
 		return newest.Exec(ctx, redis, []string{s.key}, []string{rueidis.BinaryString(sealed), milliseconds(left)}).Error()
-	})
-}
-
-func (t *Tier) refuse(mark string) {
-	now := t.opts.Now().UnixNano()
-	t.refused.Set(mark, now)
-	outlives := max(t.opts.SettledTTL, t.opts.ActiveTTL, store.NegativeTTL) + maxSkew
-	t.fleet.Later(maxMark, func(ctx context.Context, redis rueidis.Client) error {
-		return newest.Exec(ctx, redis, []string{mark}, []string{rueidis.BinaryString(t.encodeMark(mark, now)), milliseconds(outlives)}).Error()
 	})
 }

@@ -20,8 +20,6 @@ const (
 	maxList = 1 << 20
 	// maxSkew is how far the clocks of instances may be apart: a value of the future is a miss.
 	maxSkew = 250 * time.Millisecond
-	// maxRefused bounds the tokens that are remembered as refused.
-	maxRefused = 10_000
 )
 
 // Options are a Tier's settings.
@@ -33,6 +31,9 @@ type Options struct {
 	// Identity tells callers apart, the same in all instances; not ok: the request passes by.
 	// nil: by their tokens.
 	Identity func(upstream.Request) (identity []string, ok bool)
+	// Forget has the first tier serve nothing any more that was fetched with a token: another
+	// instance has seen it refused. It must not wait; nil: there is none.
+	Forget func(upstream.TokenKey)
 	// ObserveLookup is told of each lookup: outcome is "HIT", "MISS", "INVALID" (garbage, or out
 	// of date), "ERROR", "TIMEOUT" or "SKIPPED"; nil: nobody is.
 	ObserveLookup func(outcome string)
@@ -54,9 +55,13 @@ type Tier struct {
 	// refused has when tokens were refused here, by their marks' keys: Redis may not have
 	// heard of it.
 	refused *otter.Cache[string, int64]
+	kept    *otter.Cache[string, kept] // by their marks' keys, too
+	// worth is how long anything is served after its call began, by any clock.
+	worth    time.Duration
+	refusals string // channel
 }
 
-// New returns a tier before the source.
+// New returns a tier before the source. It listens to the others until the fleet is closed.
 func New(source API, f *fleet.Fleet, opts Options) *Tier {
 	if opts.Identity == nil {
 		opts.Identity = func(r upstream.Request) ([]string, bool) { return []string{"token", r.Token}, true }
@@ -67,7 +72,15 @@ func New(source API, f *fleet.Fleet, opts Options) *Tier {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Tier{source, f, opts, otter.Must(&otter.Options[string, int64]{MaximumSize: maxRefused})}
+	if opts.Forget == nil {
+		opts.Forget = func(upstream.TokenKey) {}
+	}
+	t := &Tier{source: source, fleet: f, opts: opts, refusals: f.Key("refusals"),
+		worth: max(opts.SettledTTL, opts.ActiveTTL, store.NegativeTTL) + maxSkew}
+	t.refused = otter.Must(&otter.Options[string, int64]{MaximumSize: maxRefused})
+	t.kept = otter.Must(&otter.Options[string, kept]{MaximumSize: maxKept})
+	f.Subscribe([]string{t.refusals}, t.hear, func() {})
+	return t
 }
 
 // Job gives the shared job, or asks the source and shares what it gives.
@@ -78,12 +91,13 @@ func (t *Tier) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJo
 	}
 	if !r.Fresh {
 		if v, ok := t.lookup(ctx, slot, r.Began); ok && v.list == nil {
+			t.keep(r.Key.Token, slot.mark)
 			return v.job, v.err(r.Key.ID)
 		}
 	}
 	began := t.opts.Now()
 	job, err := t.source.Job(ctx, r)
-	t.share(slot, value{began: began, job: job, notFound: notFound(err)}, err)
+	t.share(r.Key.Token, slot, value{began: began, job: job, notFound: notFound(err)}, err)
 	return job, err
 }
 
@@ -96,12 +110,13 @@ func (t *Tier) List(ctx context.Context, r upstream.ListRequest) (*upstream.List
 	}
 	if !r.Fresh {
 		if v, ok := t.lookup(ctx, slot, r.Began); ok && v.list != nil {
+			t.keep(r.Key.Token, slot.mark)
 			return v.list, nil
 		}
 	}
 	began := t.opts.Now()
 	list, err := t.source.List(ctx, r)
-	t.share(slot, value{began: began, list: list}, err)
+	t.share(r.Key.Token, slot, value{began: began, list: list}, err)
 	return list, err
 }
 

@@ -3,8 +3,10 @@ package tier_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"jobgraph/upstream/fleet"
 	"jobgraph/upstream/fleet/redistest"
 	"jobgraph/upstream/fleet/tier"
+	"jobgraph/upstream/store"
 )
 
 const (
@@ -67,8 +70,16 @@ type instance struct {
 	*tier.Tier
 	t        testing.TB
 	redis    *redistest.Server
+	first    atomic.Pointer[store.Store]
 	mu       sync.Mutex
 	outcomes []string
+}
+
+// refuse has the job API refuse all tokens.
+func refuse(source *api) {
+	source.mu.Lock()
+	defer source.mu.Unlock()
+	source.err = &upstream.Error{Type: upstream.BadAPIToken}
 }
 
 func join(t testing.TB, redis *redistest.Server, source *api, off time.Duration) *instance {
@@ -80,6 +91,11 @@ func join(t testing.TB, redis *redistest.Server, source *api, off time.Duration)
 	i := &instance{t: t, redis: redis}
 	i.Tier = tier.New(source, f, tier.Options{SettledTTL: time.Minute, ActiveTTL: 10 * time.Second,
 		Now: func() time.Time { return time.Now().Add(off) },
+		Forget: func(key upstream.TokenKey) {
+			if first := i.first.Load(); first != nil {
+				first.Forget(key)
+			}
+		},
 		ObserveLookup: func(outcome string) {
 			i.mu.Lock()
 			defer i.mu.Unlock()
@@ -109,10 +125,57 @@ func (i *instance) outcome() string {
 	return i.outcomes[len(i.outcomes)-1]
 }
 
-// keys waits until Redis has so many: nobody waits for writes.
+// keys waits until Redis has so many values: nobody waits for writes.
 func (i *instance) keys(many int) {
 	i.t.Helper()
-	require.Eventually(i.t, func() bool { return len(i.redis.Keys()) == many }, eventually, time.Millisecond)
+	require.Eventually(i.t, func() bool { return len(i.values()) == many }, eventually, time.Millisecond)
+}
+
+// values are the keys that are no marks of tokens.
+func (i *instance) values() []string {
+	return slices.DeleteFunc(i.redis.Keys(), isMark)
+}
+
+func (i *instance) get(key string) string {
+	value, _ := i.redis.Do("GET", key).ToString()
+	return value
+}
+
+func isMark(key string) bool { return strings.Contains(key, ":refused:") }
+
+func (i *instance) marks() []string {
+	return slices.DeleteFunc(i.redis.Keys(), func(key string) bool { return !isMark(key) })
+}
+
+// marked waits until Redis has the token's mark.
+func (i *instance) marked() {
+	i.t.Helper()
+	require.Eventually(i.t, func() bool { return len(i.marks()) == 1 }, eventually, time.Millisecond)
+}
+
+// memory is the first tier.
+func (i *instance) memory() *store.Store {
+	s := store.New(i.Tier, store.Options{SettledTTL: time.Minute, ActiveTTL: 10 * time.Second})
+	i.t.Cleanup(s.Close)
+	i.first.Store(s)
+	return s
+}
+
+// listening waits until Redis tells this many instances of refusals.
+func listening(t *testing.T, redis *redistest.Server, instances int64) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		channels, err := redis.Do("PUBSUB", "CHANNELS").AsStrSlice()
+		require.NoError(t, err)
+		if len(channels) != 1 {
+			return false
+		}
+		counts, err := redis.Do("PUBSUB", "NUMSUB", channels[0]).ToArray()
+		require.NoError(t, err)
+		many, err := counts[1].AsInt64()
+		require.NoError(t, err)
+		return many == instances
+	}, eventually, time.Millisecond)
 }
 
 func TestTier_WhatOneFetchedIsAHitForAll(t *testing.T) {
@@ -153,7 +216,7 @@ func TestTier_NothingIsServedForLongerThanItIsWorth(t *testing.T) {
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
-	left, err := redis.Do("PTTL", redis.Keys()[0]).AsInt64()
+	left, err := redis.Do("PTTL", one.values()[0]).AsInt64()
 	require.NoError(t, err)
 	assert.LessOrEqual(t, left, int64(10_000))
 	for off, want := range map[time.Duration]string{
@@ -166,7 +229,7 @@ func TestTier_NothingIsServedForLongerThanItIsWorth(t *testing.T) {
 		assert.Equal(t, want, i.outcome(), "a clock that is off by %v", off)
 	}
 	// Redis says that it is older than the clocks do.
-	require.NoError(t, redis.Do("PEXPIRE", redis.Keys()[0], "4000").Error())
+	require.NoError(t, redis.Do("PEXPIRE", one.values()[0], "4000").Error())
 	_, began, err := one.ask("aa", false)
 	require.NoError(t, err)
 	assert.InDelta(t, 6, time.Since(time.Unix(0, began)).Seconds(), 1)
@@ -178,11 +241,11 @@ func TestTier_FreshGoesPastItAndRefreshesIt(t *testing.T) {
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
-	before := redis.Dump()
+	before := one.get(one.values()[0])
 	name, _, err := one.ask("aa", true)
 	require.NoError(t, err)
 	assert.Equal(t, "job 2", name)
-	require.Eventually(t, func() bool { return redis.Dump() != before }, eventually, time.Millisecond)
+	require.Eventually(t, func() bool { return one.get(one.values()[0]) != before }, eventually, time.Millisecond)
 	name, _, err = other.ask("aa", false)
 	require.NoError(t, err)
 	assert.Equal(t, "job 2", name)
@@ -195,14 +258,15 @@ func TestTier_AnOlderValueNeverReplacesAYoungerOne(t *testing.T) {
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
-	before := redis.Dump()
+	before := one.values()[0]
+	value := one.get(before)
 	_, _, err = late.ask("aa", true)
 	require.NoError(t, err)
 	// Another write of the same instance comes after it.
 	_, _, err = late.ask("bb", true)
 	require.NoError(t, err)
 	one.keys(2)
-	assert.Contains(t, redis.Dump(), strings.SplitN(before, "\n", 2)[1])
+	assert.Equal(t, value, one.get(before))
 	name, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	assert.Equal(t, "job 1", name)
@@ -214,15 +278,16 @@ func TestTier_ARefusedTokenIsForgottenEverywhere(t *testing.T) {
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
+	one.marked()
 	source.err = &upstream.Error{Type: upstream.BadAPIToken}
 	_, _, err = one.ask("bb", false)
 	require.ErrorIs(t, err, source.err)
 	_, _, err = one.ask("aa", false)
 	require.ErrorIs(t, err, source.err, "by the one that was told, at once")
-	one.keys(2)
-	_, _, err = other.ask("aa", false)
-	require.ErrorIs(t, err, source.err, "and by all others")
-	assert.Equal(t, 4, source.calls)
+	require.Eventually(t, func() bool {
+		_, _, err = other.ask("aa", false)
+		return err != nil
+	}, eventually, time.Millisecond, "and by all others")
 
 	source.err = nil
 	_, _, err = one.ask("aa", false)
@@ -231,6 +296,102 @@ func TestTier_ARefusedTokenIsForgottenEverywhere(t *testing.T) {
 		_, began, err := other.ask("aa", false)
 		return err == nil && began != 0
 	}, eventually, time.Millisecond, "what is fetched after it is shared again")
+}
+
+// One instance has what it serves in memory, and another one is told that the token is refused; it
+// is said whether that one has ever seen an answer to it, and how far its clock is off.
+func TestTier_ARefusedTokenIsForgottenInMemoryToo(t *testing.T) {
+	for name, test := range map[string]struct {
+		known bool
+		off   time.Duration
+	}{
+		"by one that served it":    {true, 0},
+		"by one that never saw it": {false, 0},
+		"by one that is behind":    {false, -5 * time.Minute},
+		"by one that is ahead":     {true, 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			redis, source := redistest.Start(t), &api{name: "job", settled: true}
+			one, other := join(t, redis, source, 0), join(t, redis, source, test.off)
+			memory := one.memory()
+			get := func(id string) error {
+				_, err := memory.Job(t.Context(), upstream.NewRequest(token, id))
+				return err
+			}
+			require.NoError(t, get("aa"))
+			require.NoError(t, get("bb"))
+			one.keys(2)
+			one.marked()
+			listening(t, redis, 2)
+			if test.known {
+				_, _, err := other.ask("cc", false)
+				require.NoError(t, err)
+			}
+			refuse(source)
+			require.NoError(t, get("aa"), "it is in memory")
+			_, _, err := other.ask("bb", true)
+			require.Error(t, err)
+			require.Eventually(t, func() bool { return get("aa") != nil }, eventually, time.Millisecond)
+			assert.Error(t, get("bb"), "nor is it found in Redis")
+		})
+	}
+}
+
+// A refusal whose message was lost is found by the next lookup.
+func TestTier_ALostRefusalIsFound(t *testing.T) {
+	redis, source := redistest.Start(t), &api{name: "job", settled: true}
+	other := join(t, redis, source, 0)
+	_, _, err := other.ask("aa", false)
+	require.NoError(t, err)
+	other.marked()
+	none := other.get(other.marks()[0])
+	refuse(source)
+	_, _, err = other.ask("aa", true)
+	require.Error(t, err)
+	require.Eventually(t, func() bool { return other.get(other.marks()[0]) != none }, eventually, time.Millisecond)
+	mark := other.marks()[0]
+	refused, err := redis.Do("GET", mark).ToString()
+	require.NoError(t, err)
+	require.NoError(t, redis.Do("FLUSHALL").Error())
+
+	source.err = nil
+	one := join(t, redis, source, 0)
+	memory := one.memory()
+	get := func(id string) {
+		_, err := memory.Job(t.Context(), upstream.NewRequest(token, id))
+		require.NoError(t, err)
+	}
+	lookups := func() int {
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		return len(one.outcomes)
+	}
+	get("aa")
+	get("aa")
+	require.Equal(t, 1, lookups())
+	one.marked()
+	require.NoError(t, redis.Do("SET", mark, refused, "PX", "60000").Error())
+	get("bb")
+	get("aa")
+	assert.Equal(t, 3, lookups(), "memory does not serve it")
+}
+
+// Tokens that are anything at all leave nothing in Redis.
+func TestTier_ATokenThatWasNeverAnsweredLeavesNoMark(t *testing.T) {
+	redis, source := redistest.Start(t), &api{err: &upstream.Error{Type: upstream.BadAPIToken}}
+	one := join(t, redis, source, 0)
+	for n := range 20 {
+		_, err := one.Job(t.Context(), upstream.NewRequest(fmt.Sprint("bad", n), "aa"))
+		require.Error(t, err)
+	}
+	source.mu.Lock()
+	source.err = nil
+	source.mu.Unlock()
+	_, _, err := one.ask("aa", false) // what is written after them
+	require.NoError(t, err)
+	one.keys(1)
+	one.marked()
+	assert.Len(t, redis.Keys(), 2)
 }
 
 func TestTier_NoFailureIsShared(t *testing.T) {
