@@ -10,6 +10,15 @@ type Tally struct {
 	Jobs, Cached, Coalesced atomic.Int64
 	// Calls are requests of the job API, Retries among them.
 	Calls, Retries atomic.Int64
+	waits          Waits
+}
+
+// Waits are those for what other instances share: they are bounded.
+func (t *Tally) Waits() *Waits {
+	if t == nil {
+		return nil
+	}
+	return &t.waits
 }
 
 // Asked counts a job.

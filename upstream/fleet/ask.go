@@ -6,17 +6,26 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"jobgraph/upstream"
 )
 
 // Work is one exchange with Redis, or a few. Its context ends after a second, or with the fleet.
 type Work[T any] func(ctx context.Context, redis rueidis.Client) (T, error)
 
-// Ask does the work and waits for it no longer than Options.MaxWait; bytes are about what it sends
-// and receives. Work that comes too late is still done, and its result is dropped. Errors are
-// [ErrSkipped], [ErrLate], the work's own, or ctx's.
-func Ask[T any](ctx context.Context, f *Fleet, bytes int, work Work[T]) (T, error) {
-	wait := f.guard.wait()
+// Ask does the work and waits for it no longer than Options.MaxWait, of which those that an
+// operation asked before, or asks at the same time, have their parts; nil waits: there are none. bytes are about
+// what it sends and receives. Work that comes too late is still done, and its result is dropped. Errors
+// are [ErrSkipped], [ErrLate], the work's own, or ctx's.
+func Ask[T any](ctx context.Context, f *Fleet, waits *upstream.Waits, bytes int, work Work[T]) (T, error) {
+	wait := min(f.guard.wait(), f.opts.MaxWait-waits.Begin())
+	defer waits.End()
 	return do(ctx, f, &f.guard.reads, wait, bytes, work)
+}
+
+// askBefore is Ask for what stands before an operation, whose own waits are still to come.
+func askBefore[T any](ctx context.Context, f *Fleet, bytes int, work Work[T]) (T, error) {
+	return do(ctx, f, &f.guard.reads, min(f.guard.wait(), f.opts.MaxWait*4/15), bytes, work)
 }
 
 // Run is Ask for what no query waits for, such as the renewal of a lease: it waits for a second.
@@ -42,7 +51,7 @@ func (f *Fleet) Later(bytes int, work func(ctx context.Context, redis rueidis.Cl
 }
 
 func do[T any](ctx context.Context, f *Fleet, in *room, wait time.Duration, bytes int, work Work[T]) (nothing T, err error) {
-	if wait == 0 {
+	if wait <= 0 {
 		f.guard.observer.CommandDone("SKIPPED", 0)
 		return nothing, ErrSkipped
 	}
@@ -56,7 +65,12 @@ func do[T any](ctx context.Context, f *Fleet, in *room, wait time.Duration, byte
 	case <-call.done:
 		return call.result, call.err
 	case <-timer.C:
-		call.judge(ErrLate)
+		// Who had less time left than Redis is given says nothing of it yet.
+		if left := f.guard.late() - time.Since(call.began); left > 0 {
+			time.AfterFunc(left, func() { call.judge(ErrLate) })
+		} else {
+			call.judge(ErrLate)
+		}
 		return nothing, ErrLate
 	case <-ctx.Done():
 		return nothing, ctx.Err()
@@ -67,7 +81,8 @@ func do[T any](ctx context.Context, f *Fleet, in *room, wait time.Duration, byte
 type asked[T any] struct {
 	fleet *Fleet
 	began time.Time
-	// judged is set by the first who knows whether it failed: the caller that waited in vain,
+	read  bool
+	// judged is set by the first who knows whether it failed: that the caller waited in vain,
 	// or the work itself.
 	judged atomic.Bool
 	done   chan struct{}
@@ -83,7 +98,7 @@ func start[T any](f *Fleet, in *room, bytes int, work Work[T]) (*asked[T], bool)
 		f.guard.observer.CommandDone("SKIPPED", 0)
 		return nil, false
 	}
-	call := &asked[T]{fleet: f, began: time.Now(), done: make(chan struct{})}
+	call := &asked[T]{fleet: f, began: time.Now(), read: in == &f.guard.reads, done: make(chan struct{})}
 	started := f.goOwned(func() {
 		defer in.give(bytes)
 		ctx, cancel := context.WithTimeout(f.ctx, commandTimeout)
@@ -91,7 +106,7 @@ func start[T any](f *Fleet, in *room, bytes int, work Work[T]) (*asked[T], bool)
 		call.result, call.err = work(ctx, *client)
 		close(call.done)
 		err := call.err
-		if in == &f.guard.reads && !fails(err) && f.guard.slow(time.Since(call.began)) {
+		if !fails(err) && time.Since(call.began) > f.guard.late() {
 			err = errSlow
 		}
 		call.judge(err)
@@ -107,7 +122,9 @@ func (c *asked[T]) judge(err error) {
 	if !c.judged.CompareAndSwap(false, true) || c.fleet.ctx.Err() != nil {
 		return
 	}
-	c.fleet.guard.record(err)
+	if err != errSlow || c.read { // how slow a write is tells nothing of Redis
+		c.fleet.guard.record(err)
+	}
 	outcome := "OK"
 	switch {
 	case err == ErrLate || err != nil && context.DeadlineExceeded == err:

@@ -73,7 +73,7 @@ func (f *Fleet) probe() error {
 		left--
 		began := time.Now()
 		err := client.Do(ctx, client.B().Getrange().Key(key).Start(0).End(0).Build()).Error()
-		late := f.guard.slow(time.Since(began))
+		late := time.Since(began) > f.guard.late()
 		switch {
 		case fails(err):
 			return err

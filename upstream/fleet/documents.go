@@ -24,7 +24,7 @@ func (f *Fleet) Documents() Documents { return Documents{f} }
 // Find gives the text that was registered as the hash; not ok also where Redis does not say in time.
 func (d Documents) Find(ctx context.Context, hash string) (text string, ok bool) {
 	key := d.fleet.Key("document", hash)
-	sealed, err := Ask(ctx, d.fleet, maxDocument, func(ctx context.Context, redis rueidis.Client) ([]byte, error) {
+	sealed, err := askBefore(ctx, d.fleet, maxDocument, func(ctx context.Context, redis rueidis.Client) ([]byte, error) {
 		return redis.Do(ctx, redis.B().Getrange().Key(key).Start(0).End(maxDocument).Build()).AsBytes()
 	})
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package fleet has the instances of one fleet share, over Redis or Valkey, what each would
 // otherwise fetch, poll and remember for itself. [New] is the way in.
 //
-// Redis is an accelerator, and never a dependency: whoever asks it waits 15 ms
+// Redis is an accelerator, and never a dependency: who asks it waits 15 ms in all
 // at most, a Redis that fails is skipped at once until it answers in time again, and
 // nothing that it does not know, or knows wrongly, is an error. What it holds tells its
 // readers nothing: see [Fleet.Key] and [Fleet.Seal].
@@ -36,7 +36,7 @@ type Options struct {
 	Prefix string
 	// Secret is the same in all instances, and nobody else's: MinSecret bytes or more.
 	Secret []byte
-	// MaxWait is the longest that [Ask] waits for Redis; 15 ms.
+	// MaxWait is the longest that an operation waits for Redis; 15 ms.
 	MaxWait time.Duration
 	// Logger hears when Redis goes away and comes back; nil: nobody.
 	Logger *slog.Logger

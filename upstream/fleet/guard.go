@@ -12,12 +12,14 @@ import (
 )
 
 const (
-	// A caller waits for defaultMaxWait at most. After a failure it is less than a seventh of that,
-	// and after maxFailures in a row Redis is skipped. An answer that takes longer than a third
-	// is a failure, too, though it is used: whoever asks several times, one after the other,
-	// loses less than 20 ms in all to a Redis that does not answer, or does so slowly.
+	// An operation waits for defaultMaxWait in all, however often it asks, and a third of that is late: such an
+	// answer is used, and counts as a failure. After a failure callers wait for less than a
+	// seventh until an answer comes in time. Redis is skipped after failures in a row,
+	// minFailures or more, over minFailing or longer: what holds this process up for a moment
+	// makes all answers of that moment late, and says nothing of Redis.
 	defaultMaxWait = 15 * time.Millisecond
-	maxFailures    = 3
+	minFailures    = 3
+	minFailing     = 50 * time.Millisecond
 
 	// commandTimeout is after how long a command is given up by whoever sent it. The caller
 	// may have left before: a connection may have to be made for it.
@@ -46,7 +48,8 @@ type guard struct {
 
 	mu       sync.Mutex
 	open     bool
-	failures int // in a row
+	failures int       // in a row
+	since    time.Time // when the first of them was
 	last     error
 
 	failing atomic.Bool // failures > 0, or open
@@ -92,8 +95,8 @@ func (g *guard) wait() time.Duration {
 	return g.maxWait
 }
 
-// slow says whether an answer is late enough to be a failure.
-func (g *guard) slow(took time.Duration) bool { return took > g.maxWait/3 }
+// late is from when on an answer is a failure.
+func (g *guard) late() time.Duration { return g.maxWait / 3 }
 
 // record learns from a command.
 func (g *guard) record(err error) {
@@ -111,9 +114,11 @@ func (g *guard) record(err error) {
 		g.failing.Store(false)
 		return
 	}
-	g.failures++
+	if g.failures++; g.failures == 1 {
+		g.since = time.Now()
+	}
 	g.failing.Store(true)
-	if g.failures < maxFailures {
+	if g.failures < minFailures || time.Since(g.since) < minFailing {
 		return
 	}
 	g.open, g.last = true, err

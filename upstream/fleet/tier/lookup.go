@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"jobgraph/upstream"
 	"jobgraph/upstream/fleet"
 )
 
@@ -16,8 +17,8 @@ type found struct {
 }
 
 // lookup asks Redis, in one round trip. Whatever is wrong with the answer, or with Redis, is a miss.
-func (t *Tier) lookup(ctx context.Context, s slot, began *int64) (value, bool) {
-	got, err := fleet.Ask(ctx, t.fleet, s.max, func(ctx context.Context, redis rueidis.Client) (found, error) {
+func (t *Tier) lookup(ctx context.Context, s slot, waits *upstream.Waits, began *int64) (value, bool) {
+	got, err := fleet.Ask(ctx, t.fleet, waits, s.max, func(ctx context.Context, redis rueidis.Client) (found, error) {
 		return read(ctx, redis, s)
 	})
 	outcome, v := "MISS", value{}

@@ -12,8 +12,8 @@ import (
 // share writes what a call gave, and nobody waits for it. A refusal of the token is a mark
 // that outlives all that was shared before.
 func (t *Tier) share(token upstream.TokenKey, s slot, v value, err error) {
-	switch failed := upstream.ErrorOf(err); {
-	case failed != nil && (failed.RefusesToken() || failed.Type == upstream.LoginInvalid):
+	switch {
+	case refuses(err):
 		t.refuse(s.mark)
 	case err != nil && v.notFound == "":
 	default:
@@ -23,6 +23,12 @@ func (t *Tier) share(token upstream.TokenKey, s slot, v value, err error) {
 			t.put(s, v, left)
 		}
 	}
+}
+
+// refuses says whether an error refuses the token itself, whatever was asked.
+func refuses(err error) bool {
+	failed := upstream.ErrorOf(err)
+	return failed != nil && (failed.RefusesToken() || failed.Type == upstream.LoginInvalid)
 }
 
 // newest writes a value unless a younger one is there: the values begin with the moment of

@@ -90,7 +90,7 @@ func (t *Tier) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJo
 		return t.source.Job(ctx, r)
 	}
 	if !r.Fresh {
-		if v, ok := t.lookup(ctx, slot, r.Began); ok && v.list == nil {
+		if v, ok := t.lookup(ctx, slot, r.Tally.Waits(), r.Began); ok && v.list == nil {
 			t.keep(r.Key.Token, slot.mark)
 			return v.job, v.err(r.Key.ID)
 		}
@@ -104,12 +104,18 @@ func (t *Tier) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJo
 // List gives the shared list, or asks the source and shares what it gives.
 func (t *Tier) List(ctx context.Context, r upstream.ListRequest) (*upstream.List, error) {
 	slot, ok := t.slot(r.Request, "list", r.ListKey().ID, maxList)
-	// What a function chooses has no name.
-	if !ok || r.Only != nil || r.Check() != nil {
+	if !ok || r.Check() != nil {
 		return t.source.List(ctx, r)
 	}
+	if r.Only != nil { // what a function chooses has no name
+		list, err := t.source.List(ctx, r)
+		if refuses(err) {
+			t.refuse(slot.mark)
+		}
+		return list, err
+	}
 	if !r.Fresh {
-		if v, ok := t.lookup(ctx, slot, r.Began); ok && v.list != nil {
+		if v, ok := t.lookup(ctx, slot, r.Tally.Waits(), r.Began); ok && v.list != nil {
 			t.keep(r.Key.Token, slot.mark)
 			return v.list, nil
 		}
