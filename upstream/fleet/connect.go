@@ -101,11 +101,13 @@ func (f *Fleet) opened(available bool, err error) {
 // dial makes connections that end with the fleet at the latest, so that Close waits for no
 // Redis that does not answer.
 func (f *Fleet) dial(own func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error)) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
-	return func(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (conn net.Conn, err error) {
+	return func(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
 		stop := context.AfterFunc(f.ctx, cancel)
 		defer stop()
+		var conn net.Conn
+		var err error
 		switch {
 		case own != nil:
 			conn, err = own(ctx, address, dialer, config)
