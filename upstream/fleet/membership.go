@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"jobgraph/upstream"
 	"jobgraph/upstream/poll"
 )
 
@@ -42,8 +43,9 @@ func (w *Watching) Join(token string, hear func(poll.Message)) poll.Membership {
 	if !ok {
 		who = []string{rand.Text()}
 	}
+	parts := append([]string{upstream.Layout}, who...)
 	m := &membership{Watching: w, name: rand.Text(), token: token, who: who, hear: hear,
-		lease: w.fleet.Key("lease", who...), counter: w.fleet.Key("counter", who...), state: w.fleet.Key("state", who...)}
+		lease: w.fleet.Key("lease", parts...), counter: w.fleet.Key("counter", parts...), state: w.fleet.Key("state", parts...)}
 	m.tag = tag(m.lease)
 	shard := fnv.New32a()
 	_, _ = shard.Write([]byte(m.tag))
