@@ -34,7 +34,8 @@ type Operation struct{ _ byte }
 // hands it to the next.
 //
 // Invariants, whenever mu is free:
-//   - free and the slots that tokens hold are as many as the concurrency, always.
+//   - free and the slots that tokens hold are as many as the concurrency, always. After
+//     [FairQueue.Resize] to fewer, free is negative until enough of them are released.
 //   - No token is eligible for what waits first in its turn. So slots are free only where
 //     they are kept for others or are too few, and a token that holds nothing waits only
 //     while too few are free.
@@ -42,10 +43,13 @@ type Operation struct{ _ byte }
 //   - A token that waits for one slot and holds nothing is given it after each other one
 //     that waits was given one at most.
 type FairQueue struct {
-	reserve int
-	few     int // a token that holds fewer may take from the reserve
+	waiting int // who may wait at most
 
 	mu       sync.Mutex
+	size     int
+	reserve  int
+	few      int // a token that holds fewer may take from the reserve
+	peak     int // of demand, since it was asked for
 	free     int
 	room     int       // for more who wait
 	rotation list.List // of *tenant: the tokens that wait, the next one in front
@@ -80,12 +84,37 @@ type waiter struct {
 
 // NewFairQueue has so many slots, and room for so many who wait.
 func NewFairQueue(concurrency, waiting int) *FairQueue {
-	reserve := concurrency / reserveShare
-	if concurrency > 1 {
-		reserve = max(1, reserve)
-	}
-	return &FairQueue{reserve: reserve, few: max(1, reserve/8), free: concurrency, room: waiting, byToken: map[keyedhash.Sum]*Tenant{}}
+	q := &FairQueue{waiting: waiting, room: waiting, byToken: map[keyedhash.Sum]*Tenant{}}
+	q.Resize(concurrency)
+	return q
 }
+
+// Resize has so many slots from now on, one at least. Those that are held are not taken
+// back: where they are more, none is given before enough are released.
+func (q *FairQueue) Resize(concurrency int) {
+	concurrency = max(concurrency, 1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.free += concurrency - q.size
+	q.size = concurrency
+	q.reserve = concurrency / reserveShare
+	if concurrency > 1 {
+		q.reserve = max(1, q.reserve)
+	}
+	q.few = max(1, q.reserve/8)
+	q.handOn()
+}
+
+// Demand is how many slots are held now, and how many were held and waited for at the same
+// time at most since Demand was called last.
+func (q *FairQueue) Demand() (held, peak int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	peak, q.peak = q.peak, q.demand()
+	return q.size - q.free, peak
+}
+
+func (q *FairQueue) demand() int { return q.size - q.free + q.waiting - q.room }
 
 // eligible says whether the token may have so many more slots. A token without any may
 // have each that is free; one that holds many leaves some to others.
@@ -196,6 +225,7 @@ func (q *FairQueue) Free() int {
 func (q *FairQueue) grant(t *Tenant, slots int) {
 	t.held += slots
 	q.free -= slots
+	q.peak = max(q.peak, q.demand())
 }
 
 // abandon takes back a waiter whose context has ended, and the slots that it may have been

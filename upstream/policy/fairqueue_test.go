@@ -33,13 +33,15 @@ type queueUnderTest struct {
 	concurrency int
 	waiting     int
 	most        int // slots of one call
+	excess      int // slots held that there are no more
+	resized     bool
 	operations  []*Operation
 	askers      []*asker // who hold or wait
 }
 
 // Random tokens and operations acquire, release and leave at random: never are more slots
-// held than there are, none is lost, none is free that somebody could use, and no token
-// starves.
+// given than there are, whatever their number is at the moment, none is lost, none is free
+// that somebody could use, and no token starves.
 func TestFairQueue(t *testing.T) {
 	random := replay.Rand(t)
 	for range 60 {
@@ -52,15 +54,17 @@ func TestFairQueue(t *testing.T) {
 			for range 5 {
 				u.operations = append(u.operations, new(Operation))
 			}
-			tokens, eager := 1+random.IntN(12), random.IntN(100)
+			tokens, eager, resizes := 1+random.IntN(12), random.IntN(100), random.IntN(2) == 0
 			for range 400 {
 				switch n := random.IntN(100); {
 				case n < eager:
 					u.acquire(random.IntN(1 + random.IntN(tokens))) // some ask more than others
 				case n < 90:
 					u.release()
-				case n < 95:
+				case n < 94:
 					u.abandon()
+				case n < 96 && resizes:
+					u.resize()
 				default:
 					u.release(u.waiters()...)
 				}
@@ -133,6 +137,22 @@ func (u *queueUnderTest) nobodyStarves(before []*asker) {
 	}
 }
 
+// resize gives nothing while more are held than there are.
+func (u *queueUnderTest) resize() {
+	before := u.waiters()
+	u.concurrency = max(u.most, 1+u.random.IntN(40)) // no call is larger than all slots
+	u.q.Resize(u.concurrency)
+	free := u.q.Free()
+	u.excess, u.resized = max(0, -free), true
+	synctest.Wait()
+	if free < 0 {
+		assert.Equal(u.t, before, u.waiters(), "a slot was given that is not there")
+	}
+	for _, a := range u.askers {
+		a.overtook = 0
+	}
+}
+
 func (u *queueUnderTest) abandon() {
 	if waiters := u.waiters(); len(waiters) > 0 {
 		a := waiters[u.random.IntN(len(waiters))]
@@ -173,7 +193,11 @@ func (u *queueUnderTest) check() {
 		holders[a.token]++
 	}
 	require.Equal(u.t, u.concurrency, all+u.q.free, "a slot was lost, or made")
-	require.GreaterOrEqual(u.t, u.q.free, 0)
+	require.GreaterOrEqual(u.t, u.q.free, -u.excess, "more was given than there is")
+	u.excess = max(0, -u.q.free)
+	inUse, peak := u.q.Demand()
+	require.Equal(u.t, all, inUse)
+	require.GreaterOrEqual(u.t, peak, all+len(u.waiters()))
 	require.Equal(u.t, u.waiting-len(u.waiters()), u.q.room)
 	for n := range 12 {
 		tenant := u.q.byToken[key(n)]
@@ -186,7 +210,7 @@ func (u *queueUnderTest) check() {
 			next := tenant.operations.Front().Value.(*operationQueue).waiters.Front().Value.(*waiter)
 			require.False(u.t, u.q.eligible(tenant, next.slots), "slots are free that somebody waits for")
 		}
-		if holders[n] > 1 {
+		if holders[n] > 1 && !u.resized {
 			require.Less(u.t, held[n], u.concurrency, "one token has all")
 		}
 	}

@@ -15,6 +15,7 @@ func (q *FairQueue) join(t *Tenant, owner *Operation, slots int) (*waiter, bool)
 	w.at = o.waiters.PushBack(w)
 	t.waiting++
 	q.room--
+	q.peak = max(q.peak, q.demand())
 	if t.turn == nil {
 		t.turn = q.rotation.PushBack(t)
 	}
