@@ -44,6 +44,8 @@ type Options struct {
 	Tracer trace.Tracer
 	// Observer hears of every call; nil: nobody.
 	Observer Observer
+	// Pauses are shared with other processes; nil: there are none.
+	Pauses Pauses
 }
 
 // Observer is told what a Client does, for metrics. Its methods are called from
@@ -72,6 +74,7 @@ type Client struct {
 	timeout        time.Duration
 	attemptTimeout time.Duration
 	limits         *policy.RateLimits
+	pauses         Pauses
 	breaker        *policy.Breaker
 	failures       *policy.FailureLog
 	slots          *policy.FairQueue
@@ -107,6 +110,7 @@ func New(baseURL string, opts Options) (*Client, error) {
 		timeout:        timeout,
 		attemptTimeout: min(timeout, cmp.Or(opts.AttemptTimeout, timeout)),
 		limits:         policy.NewRateLimits(),
+		pauses:         cmp.Or[Pauses](opts.Pauses, noPauses{}),
 		breaker:        policy.NewBreaker(observer, failures, concurrency),
 		failures:       failures,
 		slots:          policy.NewFairQueue(concurrency, max(minWaiting, 4*concurrency)),
@@ -118,6 +122,9 @@ func New(baseURL string, opts Options) (*Client, error) {
 		unrecognized:   newUnrecognizedLog(opts.Logger, observer),
 	}, nil
 }
+
+// Slots are those of calls under way: as many as Options.Concurrency, until they are resized.
+func (c *Client) Slots() *policy.FairQueue { return c.slots }
 
 // RetriesLeft is how many retries the budget has at this moment.
 func (c *Client) RetriesLeft() float64 { return c.budget.Left() }
@@ -180,7 +187,7 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request, name string, c
 		deadline = r.Deadline
 	}
 	// A token that upstream told to wait does not ask: it would only be told again.
-	if wait := c.limits.Remaining(key); wait > 0 {
+	if wait := max(c.limits.Remaining(key), c.pauses.Remaining(r)); wait > 0 {
 		c.observer.Refused("RATE_LIMITED")
 		return rateLimited(token, id, wait)
 	}
@@ -211,7 +218,7 @@ func (c *Client) callWithPolicies(ctx context.Context, r Request, name string, c
 	case ctx.Err() != nil:
 		return ctx.Err() // by the last caller's leaving
 	}
-	c.limits.Limit(key, limitOf(failed))
+	c.limit(r, limitOf(failed))
 	return failed
 }
 

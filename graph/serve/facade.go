@@ -88,25 +88,28 @@ func serveFacade(ctx context.Context, c *settings.Serve, stdout, stderr io.Write
 	if err := f.listen(); err != nil {
 		return err
 	}
-	client, err := f.client(build.Version)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	var jobs *store.Store // before which nobody asks
-	forget := func(key upstream.TokenKey) { jobs.Forget(key) }
-	accounts := account.New(client, client.Login, account.Options{
-		Timeout:      c.UpstreamTimeout,
-		Logger:       f.logger,
-		ObserveLogin: f.metrics.LoggedIn,
-		Changed:      forget,
-	})
 	if f.fleet, err = f.joinFleet(); err != nil {
 		return err
 	}
 	if f.fleet != nil {
 		defer f.fleet.Close()
 	}
+	// Nobody asks before there are these.
+	var accounts *account.Accounts
+	var jobs *store.Store
+	forget := func(key upstream.TokenKey) { jobs.Forget(key) }
+	client, err := f.client(build.Version, f.pauses(func() *account.Accounts { return accounts }))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	defer f.shareSlots(client)()
+	accounts = account.New(client, client.Login, account.Options{
+		Timeout:      c.UpstreamTimeout,
+		Logger:       f.logger,
+		ObserveLogin: f.metrics.LoggedIn,
+		Changed:      forget,
+	})
 	jobs = store.New(f.secondTier(accounts, forget), f.storeOptions())
 	defer jobs.Close()
 	defer accounts.Close()
@@ -209,7 +212,7 @@ func (f *facade) logIn(accounts *account.Accounts) error {
 	return err
 }
 
-func (f *facade) client(version string) (*upstream.Client, error) {
+func (f *facade) client(version string, pauses upstream.Pauses) (*upstream.Client, error) {
 	client, err := upstream.New(f.upstreamURL, upstream.Options{
 		Timeout:        f.UpstreamTimeout,
 		AttemptTimeout: f.UpstreamAttempt,
@@ -219,6 +222,7 @@ func (f *facade) client(version string) (*upstream.Client, error) {
 		Logger:         f.logger,
 		Observer:       f.metrics,
 		Tracer:         f.tracer,
+		Pauses:         pauses,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--upstream-url: %w", err)

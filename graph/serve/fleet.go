@@ -33,6 +33,28 @@ func (f *facade) secondTier(accounts *account.Accounts, forget func(upstream.Tok
 	})
 }
 
+// pauses are those that other instances were told too; nil where there are none.
+func (f *facade) pauses(accounts func() *account.Accounts) upstream.Pauses {
+	if f.fleet == nil {
+		f.metrics.Pauses(func() int64 { return 0 })
+		return nil
+	}
+	pauses := fleet.SharePauses(f.fleet, f.upstreamURL, func(r upstream.Request) ([]string, bool) { return accounts().Identity(r) })
+	f.metrics.Pauses(pauses.Heard)
+	return pauses
+}
+
+// shareSlots has all instances together make no more calls than one may; its end is close.
+func (f *facade) shareSlots(client *upstream.Client) (close func()) {
+	if f.fleet == nil {
+		f.metrics.Slots(func() int { return f.UpstreamConcurrency })
+		return func() {}
+	}
+	slots := fleet.ShareSlots(f.fleet, f.upstreamURL, f.UpstreamConcurrency, client.Slots())
+	f.metrics.Slots(slots.Size)
+	return slots.Close
+}
+
 // watching is what instances share of watched jobs.
 func (f *facade) watching(accounts *account.Accounts) poll.Fleet {
 	if f.fleet == nil {

@@ -50,14 +50,18 @@ func askWith(t *testing.T, p *program.Program, token, id string, headers ...stri
 		append([]string{"Authorization", "Bearer " + token}, headers...)...)
 }
 
-// shared waits until Redis has so many values of one token, and its mark: nobody waits for writes.
-func shared(t *testing.T, redis *redistest.Server, values int) {
+// shared waits until Redis has so many values of one token, and its mark, and gives their keys: nobody waits for writes.
+func shared(t *testing.T, redis *redistest.Server, values int) (all []string) {
 	t.Helper()
 	client := redis.Client()
 	require.Eventually(t, func() bool {
-		size, err := client.Do(t.Context(), client.B().Dbsize().Build()).AsInt64()
-		return err == nil && size == int64(values+1)
+		var err error
+		all, err = client.Do(t.Context(), client.B().Keys().Pattern("*").Build()).AsStrSlice()
+		all = slices.DeleteFunc(all, func(key string) bool { return strings.Contains(key, ":slots:") })
+		slices.Sort(all)
+		return err == nil && len(all) == values+1
 	}, program.Timeout, time.Millisecond)
+	return all
 }
 
 // has says whether Redis has a key of the kind.
@@ -110,11 +114,18 @@ func TestFleet_NoCacheGoesPastBothTiersAndRefreshesBoth(t *testing.T) {
 	untilHit(t, other, func(n int) {
 		id := fmt.Sprintf("6000000000000000000000000000%04d", n)
 		askWith(t, one, sandbox.Token, id)
-		shared(t, redis, n+1)
-		before, asked := redis.Dump(), calls.Load()
+		keys := shared(t, redis, n+1)
+		values := func() (all []string) {
+			for _, key := range keys {
+				value, _ := redis.Do("GET", key).ToString()
+				all = append(all, value)
+			}
+			return all
+		}
+		before, asked := values(), calls.Load()
 		askWith(t, one, sandbox.Token, id, "Cache-Control", "no-cache")
 		assert.Equal(t, asked+1, calls.Load())
-		require.Eventually(t, func() bool { return redis.Dump() != before }, program.Timeout, time.Millisecond, "a refreshed value is put")
+		require.Eventually(t, func() bool { return !slices.Equal(values(), before) }, program.Timeout, time.Millisecond, "a refreshed value is put")
 		askWith(t, other, sandbox.Token, id)
 	})
 }
@@ -128,10 +139,30 @@ func TestFleet_APersistedQueryRegisteredAtOneRunsAtAll(t *testing.T) {
 		extension := fmt.Sprintf(`"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "%x"}}`, sha256.Sum256([]byte(query)))
 		require.Contains(t, ask(t, other, `{`+extension+`}`), "PersistedQueryNotFound")
 		require.NotContains(t, ask(t, one, `{"query": "`+query+`", `+extension+`}`), "errors")
-		require.Eventually(t, func() bool { return len(redis.Keys()) > 0 }, program.Timeout, time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(strings.Join(redis.Keys(), " "), ":document:") }, program.Timeout, time.Millisecond)
 		assert.NotContains(t, redis.Dump(), query)
 		return strings.Contains(ask(t, other, `{`+extension+`}`), `"Query"`)
 	}, program.Timeout, time.Millisecond)
+}
+
+// What one instance is told to wait, all do, and together they have the slots of one.
+func TestFleet_OneBudget(t *testing.T) {
+	redis := redistest.Start(t)
+	var calls atomic.Int64
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		w.Header().Set("Retry-After", "200")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(api.Close)
+	one, other := instance(t, redis, api.URL, "--upstream-concurrency", "32"), instance(t, redis, api.URL, "--upstream-concurrency", "32")
+	for _, p := range []*program.Program{one, other} {
+		require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_slots") == 16 }, program.Timeout, 5*time.Millisecond)
+	}
+	require.Contains(t, askWith(t, one, sandbox.Token, documentedJob), "UPSTREAM_RATE_LIMITED")
+	require.Eventually(t, func() bool { return metric(t, other, "jobgraph_fleet_pauses_total") == 1 }, program.Timeout, 5*time.Millisecond)
+	assert.Contains(t, askWith(t, other, sandbox.Token, documentedJob), "UPSTREAM_RATE_LIMITED")
+	assert.EqualValues(t, 1, calls.Load())
 }
 
 func TestFleet_TokensNeverMix(t *testing.T) {
@@ -208,7 +239,7 @@ func TestFleet_RedisAndTheLogTellNothing(t *testing.T) {
 		}
 	}
 	for _, key := range redis.Keys() {
-		assert.Regexp(t, `^jobgraph:1:(job|list|refused):\{[A-Za-z0-9_-]{43}\}$`, key)
+		assert.Regexp(t, `^jobgraph:1:(job|list|refused|slots):\{[A-Za-z0-9_-]{43}\}$`, key)
 		left, err := redis.Do("PTTL", key).AsInt64()
 		require.NoError(t, err)
 		assert.Positive(t, left, "it ends")
@@ -220,9 +251,7 @@ func TestFleet_GarbageOfEveryTypeIsAMiss(t *testing.T) {
 	api, calls := counted(t)
 	one := instance(t, redis, api)
 	want := askWith(t, one, sandbox.Token, documentedJob)
-	shared(t, redis, 1)
-	keys := redis.Keys()
-	slices.Sort(keys)
+	keys := shared(t, redis, 1)
 	key, mark := keys[0], keys[1]
 	require.Contains(t, mark, ":refused:")
 	whole, err := redis.Do("GET", key).ToString()

@@ -28,6 +28,22 @@ func (m *Metrics) WatchTogether(stats func() poll.FleetStats) {
 			func(s poll.FleetStats) int64 { return s.Wakes }))
 }
 
+// Slots shows this instance's share of the calls that the fleet may make at the same time; all without one.
+func (m *Metrics) Slots(slots func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "jobgraph_fleet_slots",
+		Help: "This instance's share of --upstream-concurrency, which the instances have together.",
+	}, func() float64 { return float64(slots()) }))
+}
+
+// Pauses shows how often another instance told of a caller that the job API told to wait; 0 without one.
+func (m *Metrics) Pauses(heard func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "jobgraph_fleet_pauses_total",
+		Help: "Tokens and accounts that the job API told another instance to have wait, by 429 and Retry-After.",
+	}, func() float64 { return float64(heard()) }))
+}
+
 // LookedUp counts a lookup in the second tier.
 func (m *Metrics) LookedUp(outcome string) { m.fleetLookups.WithLabelValues(outcome).Inc() }
 
