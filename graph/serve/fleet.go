@@ -1,6 +1,9 @@
 package serve
 
 import (
+	"cmp"
+	"time"
+
 	"jobgraph/upstream"
 	"jobgraph/upstream/account"
 	"jobgraph/upstream/fleet"
@@ -29,6 +32,7 @@ func (f *facade) secondTier(accounts *account.Accounts, forget func(upstream.Tok
 		Upstream:      f.upstreamURL,
 		Identity:      accounts.Identity,
 		Forget:        forget,
+		MaxJoin:       min(time.Second, cmp.Or(f.UpstreamAttempt, f.UpstreamTimeout)/4),
 		ObserveLookup: f.metrics.LookedUp,
 	})
 }

@@ -23,16 +23,18 @@ func (f *Fleet) Subscribe(channels []string, message func(channel string, value 
 		if value, ok := f.Open(channel, []byte(sealed)); ok {
 			message(channel, value)
 		}
-	}, subscribed)
+	}, subscribed, func() {})
 }
 
-// subscribe is Subscribe for messages as they come.
-func (f *Fleet) subscribe(channels []string, message func(channel, sealed string), subscribed func()) {
+// subscribe is Subscribe for messages as they come. lost is called when no more come until
+// subscribed is called again.
+func (f *Fleet) subscribe(channels []string, message func(channel, sealed string), subscribed, lost func()) {
 	f.goOwned(func() {
 		for f.ctx.Err() == nil {
 			pause := resubscribe
 			if client := f.client.Load(); client != nil && f.guard.closed() {
 				f.receive(*client, channels, message, subscribed)
+				lost()
 			} else {
 				pause = untilAvailable
 			}

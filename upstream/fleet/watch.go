@@ -63,7 +63,7 @@ func NewWatching(f *Fleet, identity Identity) *Watching {
 	for n := range shards {
 		w.channels = append(w.channels, f.Key("jobs", strconv.Itoa(n)))
 	}
-	f.subscribe(w.channels, w.hear, w.subscribed)
+	f.subscribe(w.channels, w.hear, w.subscribed, func() {})
 	f.Subscribe([]string{w.wakes}, w.woken, func() {})
 	f.goOwned(func() {
 		for {

@@ -258,7 +258,7 @@ func (f *localFleet) lookups() (hits, unanswered int64) {
 	of := func(outcome string) int64 {
 		return int64(f.metric(`jobgraph_fleet_lookups_total{outcome="` + outcome + `"}`))
 	}
-	return of("HIT"), of("TIMEOUT") + of("ERROR") + of("SKIPPED")
+	return of("HIT") + of("JOINED"), of("TIMEOUT") + of("ERROR") + of("SKIPPED")
 }
 
 // fleetUsage is what the instances and Redis have used so far.

@@ -57,7 +57,7 @@ func shared(t *testing.T, redis *redistest.Server, values int) (all []string) {
 	require.Eventually(t, func() bool {
 		var err error
 		all, err = client.Do(t.Context(), client.B().Keys().Pattern("*").Build()).AsStrSlice()
-		all = slices.DeleteFunc(all, func(key string) bool { return strings.Contains(key, ":slots:") })
+		all = slices.DeleteFunc(all, func(key string) bool { return strings.Contains(key, ":slots:") || strings.Contains(key, "-call:") })
 		slices.Sort(all)
 		return err == nil && len(all) == values+1
 	}, program.Timeout, time.Millisecond)
@@ -143,6 +143,40 @@ func TestFleet_APersistedQueryRegisteredAtOneRunsAtAll(t *testing.T) {
 		assert.NotContains(t, redis.Dump(), query)
 		return strings.Contains(ask(t, other, `{`+extension+`}`), `"Query"`)
 	}, program.Timeout, time.Millisecond)
+}
+
+// Who wants a job at the same time makes one call, at whatever instance.
+func TestFleet_CallsUnderWayAreJoined(t *testing.T) {
+	redis := redistest.Start(t)
+	var calls atomic.Int64
+	jobs := sandbox.New(sandbox.Options{})
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		time.Sleep(100 * time.Millisecond)
+		jobs.ServeHTTP(w, r)
+	}))
+	t.Cleanup(api.Close)
+	all := []*program.Program{instance(t, redis, api.URL), instance(t, redis, api.URL), instance(t, redis, api.URL)}
+	n := 0
+	// It may be in vain where this machine takes 15 ms for an answer of Redis.
+	require.Eventually(t, func() bool {
+		before, id := calls.Load(), fmt.Sprintf("6000000000000000000000000000%04d", n)
+		n++
+		var answers [3]string
+		var asking sync.WaitGroup
+		for n, p := range all {
+			asking.Go(func() { answers[n] = askWith(t, p, sandbox.Token, id) })
+		}
+		asking.Wait()
+		assert.Contains(t, answers[0], `"Job"`)
+		assert.Equal(t, []string{answers[0], answers[0]}, answers[1:])
+		return calls.Load() == before+1
+	}, program.Timeout, time.Millisecond)
+	joined := 0.0
+	for _, p := range all {
+		joined += metric(t, p, `jobgraph_fleet_lookups_total{outcome="JOINED"}`)
+	}
+	assert.GreaterOrEqual(t, joined, 2.0)
 }
 
 // What one instance is told to wait, all do, and together they have the slots of one.
@@ -239,7 +273,7 @@ func TestFleet_RedisAndTheLogTellNothing(t *testing.T) {
 		}
 	}
 	for _, key := range redis.Keys() {
-		assert.Regexp(t, `^jobgraph:1:(job|list|refused|slots):\{[A-Za-z0-9_-]{43}\}$`, key)
+		assert.Regexp(t, `^jobgraph:1:(job|list|job-call|list-call|refused|slots):\{[A-Za-z0-9_-]{43}\}$`, key)
 		left, err := redis.Do("PTTL", key).AsInt64()
 		require.NoError(t, err)
 		assert.Positive(t, left, "it ends")

@@ -122,7 +122,7 @@ func NewMetrics() *Metrics {
 		callbacks:   counter("jobgraph_callbacks_total", "Callbacks of the job API that came to the signed address."),
 		fleetLookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jobgraph_fleet_lookups_total",
-			Help: "Jobs and lists that were looked up in Redis, by outcome: HIT, MISS, INVALID (garbage, or out of date), SKIPPED (Redis is failing), TIMEOUT or ERROR.",
+			Help: "Jobs and lists that were looked up in Redis, by outcome: HIT, JOINED (another instance's call, which was waited for, gave it), MISS, INVALID (garbage, or out of date), SKIPPED (Redis is failing), TIMEOUT or ERROR.",
 		}, []string{"outcome"}),
 		fleetCommands: histogram("jobgraph_fleet_command_seconds",
 			"Exchanges with Redis by outcome: OK, ERROR, TIMEOUT (nobody waited any longer) or SKIPPED (Redis is failing, or too much is under way).", "outcome"),
@@ -148,7 +148,7 @@ func NewMetrics() *Metrics {
 	for _, outcome := range []string{"OK", "LOGIN_INVALID", "BAD_API_TOKEN"} {
 		m.logins.WithLabelValues(outcome)
 	}
-	for _, outcome := range []string{"HIT", "MISS", "INVALID", "SKIPPED", "TIMEOUT", "ERROR"} {
+	for _, outcome := range []string{"HIT", "JOINED", "MISS", "INVALID", "SKIPPED", "TIMEOUT", "ERROR"} {
 		m.fleetLookups.WithLabelValues(outcome)
 	}
 	for _, outcome := range []string{"OK", "ERROR", "TIMEOUT", "SKIPPED"} {

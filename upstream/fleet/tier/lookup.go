@@ -16,8 +16,9 @@ type found struct {
 	left        time.Duration
 }
 
-// lookup asks Redis, in one round trip. Whatever is wrong with the answer, or with Redis, is a miss.
-func (t *Tier) lookup(ctx context.Context, s slot, waits *upstream.Waits, began *int64) (value, bool) {
+// lookup asks Redis, in one round trip. What it gives is "HIT" or "JOINED" with a value, and whatever
+// is wrong with the answer, or with Redis, is none.
+func (t *Tier) lookup(ctx context.Context, s slot, waits *upstream.Waits, began *int64, hit string) (value, string) {
 	got, err := fleet.Ask(ctx, t.fleet, waits, s.max, func(ctx context.Context, redis rueidis.Client) (found, error) {
 		return read(ctx, redis, s)
 	})
@@ -36,17 +37,17 @@ func (t *Tier) lookup(ctx context.Context, s slot, waits *upstream.Waits, began 
 		}
 		outcome = "INVALID"
 		if v, err = t.accept(s, got, refused); err == nil {
-			outcome = "HIT"
+			outcome = hit
 		}
 	}
 	t.opts.ObserveLookup(outcome)
-	if outcome != "HIT" {
-		return value{}, false
+	if outcome != hit {
+		return value{}, outcome
 	}
 	if began != nil {
 		*began = v.began.UnixNano()
 	}
-	return v, true
+	return v, hit
 }
 
 // read reads no more than a value can have, whatever somebody put there.
@@ -95,6 +96,9 @@ func (t *Tier) accept(s slot, got found, refused int64) (value, error) {
 	v, err := t.decode(s.key, got.value)
 	if err != nil {
 		return v, err
+	}
+	if (v.list != nil) != s.list {
+		return v, errForeign
 	}
 	now := t.opts.Now()
 	ttl := t.ttl(v)

@@ -4,6 +4,7 @@
 package tier
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -34,8 +35,11 @@ type Options struct {
 	// Forget has the first tier serve nothing any more that was fetched with a token: another
 	// instance has seen it refused. It must not wait; nil: there is none.
 	Forget func(upstream.TokenKey)
+	// MaxJoin is how long this instance waits for a call of another one before it makes its
+	// own, too: well below what a call may take. 0: a second.
+	MaxJoin time.Duration
 	// ObserveLookup is told of each lookup: outcome is "HIT", "MISS", "INVALID" (garbage, or out
-	// of date), "ERROR", "TIMEOUT" or "SKIPPED"; nil: nobody is.
+	// of date), "ERROR", "TIMEOUT" or "SKIPPED", or "JOINED" where another instance's call gave it; nil: nobody is.
 	ObserveLookup func(outcome string)
 	// Now is for tests; nil: the system's clock.
 	Now func() time.Time
@@ -49,9 +53,11 @@ type API interface {
 
 // Tier is a source before a source. It is safe for concurrent use.
 type Tier struct {
-	source API
-	fleet  *fleet.Fleet
-	opts   Options
+	source  API
+	fleet   *fleet.Fleet
+	signals *fleet.Signals
+	opts    Options
+	maxJoin time.Duration // 0: no call is joined
 	// refused has when tokens were refused here, by their marks' keys: Redis may not have
 	// heard of it.
 	refused *otter.Cache[string, int64]
@@ -75,8 +81,10 @@ func New(source API, f *fleet.Fleet, opts Options) *Tier {
 	if opts.Forget == nil {
 		opts.Forget = func(upstream.TokenKey) {}
 	}
-	t := &Tier{source: source, fleet: f, opts: opts, refusals: f.Key("refusals"),
-		worth: max(opts.SettledTTL, opts.ActiveTTL, store.NegativeTTL) + maxSkew}
+	t := &Tier{source: source, fleet: f, signals: f.Signals(), opts: opts, refusals: f.Key("refusals"),
+		// What is not shared is not waited for.
+		maxJoin: min(cmp.Or(opts.MaxJoin, defaultMaxJoin), opts.ActiveTTL),
+		worth:   max(opts.SettledTTL, opts.ActiveTTL, store.NegativeTTL) + maxSkew}
 	t.refused = otter.Must(&otter.Options[string, int64]{MaximumSize: maxRefused})
 	t.kept = otter.Must(&otter.Options[string, kept]{MaximumSize: maxKept})
 	f.Subscribe([]string{t.refusals}, t.hear, func() {})
@@ -89,16 +97,11 @@ func (t *Tier) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJo
 	if !ok || r.Check() != nil {
 		return t.source.Job(ctx, r)
 	}
-	if !r.Fresh {
-		if v, ok := t.lookup(ctx, slot, r.Tally.Waits(), r.Began); ok && v.list == nil {
-			t.keep(r.Key.Token, slot.mark)
-			return v.job, v.err(r.Key.ID)
-		}
-	}
-	began := t.opts.Now()
-	job, err := t.source.Job(ctx, r)
-	t.share(r.Key.Token, slot, value{began: began, job: job, notFound: notFound(err)}, err)
-	return job, err
+	v, err := t.get(ctx, slot, r, func(ctx context.Context) (value, error) {
+		job, err := t.source.Job(ctx, r)
+		return value{job: job, notFound: notFound(err)}, err
+	})
+	return v.job, err
 }
 
 // List gives the shared list, or asks the source and shares what it gives.
@@ -114,22 +117,21 @@ func (t *Tier) List(ctx context.Context, r upstream.ListRequest) (*upstream.List
 		}
 		return list, err
 	}
-	if !r.Fresh {
-		if v, ok := t.lookup(ctx, slot, r.Tally.Waits(), r.Began); ok && v.list != nil {
-			t.keep(r.Key.Token, slot.mark)
-			return v.list, nil
-		}
-	}
-	began := t.opts.Now()
-	list, err := t.source.List(ctx, r)
-	t.share(r.Key.Token, slot, value{began: began, list: list}, err)
-	return list, err
+	v, err := t.get(ctx, slot, r.Request, func(ctx context.Context) (value, error) {
+		list, err := t.source.List(ctx, r)
+		return value{list: list}, err
+	})
+	return v.list, err
 }
 
-// slot is where something is in Redis: its key, and that of its token's mark.
+// ask asks the source.
+type ask func(context.Context) (value, error)
+
+// slot is where something is in Redis: its key, that of the lease of the call for it, and that of its token's mark.
 type slot struct {
-	key, mark string
-	max       int
+	key, lease, mark string
+	list             bool
+	max              int
 }
 
 func (t *Tier) slot(r upstream.Request, kind, id string, most int) (slot, bool) {
@@ -138,7 +140,10 @@ func (t *Tier) slot(r upstream.Request, kind, id string, most int) (slot, bool) 
 		return slot{}, false
 	}
 	parts := append([]string{upstream.Layout, t.opts.Upstream}, identity...)
-	return slot{t.fleet.Key(kind, append(parts, id)...), t.fleet.Key("refused", parts...), most}, true
+	s := slot{mark: t.fleet.Key("refused", parts...), list: kind == "list", max: most}
+	parts = append(parts, id)
+	s.key, s.lease = t.fleet.Key(kind, parts...), t.fleet.Key(kind+"-call", parts...)
+	return s, true
 }
 
 // ttl is as the store's.

@@ -82,14 +82,18 @@ func refuse(source *api) {
 	source.err = &upstream.Error{Type: upstream.BadAPIToken}
 }
 
-func join(t testing.TB, redis *redistest.Server, source *api, off time.Duration) *instance {
+func join(t testing.TB, redis *redistest.Server, source tier.API, off time.Duration) *instance {
+	return joinFor(t, redis, source, off, 0)
+}
+
+func joinFor(t testing.TB, redis *redistest.Server, source tier.API, off, maxJoin time.Duration) *instance {
 	t.Helper()
 	f, err := fleet.New(fleet.Options{URL: redis.URL, Secret: []byte(strings.Repeat("s", 32)), MaxWait: eventually})
 	require.NoError(t, err)
 	t.Cleanup(f.Close)
 	require.Eventually(t, f.Available, eventually, time.Millisecond)
 	i := &instance{t: t, redis: redis}
-	i.Tier = tier.New(source, f, tier.Options{SettledTTL: time.Minute, ActiveTTL: 10 * time.Second,
+	i.Tier = tier.New(source, f, tier.Options{SettledTTL: time.Minute, ActiveTTL: 10 * time.Second, MaxJoin: maxJoin,
 		Now: func() time.Time { return time.Now().Add(off) },
 		Forget: func(key upstream.TokenKey) {
 			if first := i.first.Load(); first != nil {
@@ -131,9 +135,9 @@ func (i *instance) keys(many int) {
 	require.Eventually(i.t, func() bool { return len(i.values()) == many }, eventually, time.Millisecond)
 }
 
-// values are the keys that are no marks of tokens.
+// values are the keys that are no marks of tokens and no leases of calls.
 func (i *instance) values() []string {
-	return slices.DeleteFunc(i.redis.Keys(), isMark)
+	return slices.DeleteFunc(i.redis.Keys(), func(key string) bool { return isMark(key) || strings.Contains(key, "-call:") })
 }
 
 func (i *instance) get(key string) string {
@@ -161,11 +165,11 @@ func (i *instance) memory() *store.Store {
 	return s
 }
 
-// listening waits until Redis tells this many instances of refusals.
-func listening(t *testing.T, redis *redistest.Server, instances int64) {
+// hearing waits until Redis tells this many instances of refusals.
+func hearing(t *testing.T, redis *redistest.Server, instances int64) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		channels, err := redis.Do("PUBSUB", "CHANNELS").AsStrSlice()
+		channels, err := redis.Do("PUBSUB", "CHANNELS", "*:refusals:*").AsStrSlice()
 		require.NoError(t, err)
 		if len(channels) != 1 {
 			return false
@@ -322,7 +326,7 @@ func TestTier_ARefusedTokenIsForgottenInMemoryToo(t *testing.T) {
 			require.NoError(t, get("bb"))
 			one.keys(2)
 			one.marked()
-			listening(t, redis, 2)
+			hearing(t, redis, 2)
 			if test.known {
 				_, _, err := other.ask("cc", false)
 				require.NoError(t, err)
