@@ -263,32 +263,57 @@ func TestWatching_OneInstancePollsAndAllHear(t *testing.T) {
 		watchers = append(watchers, watch(t, i, token, "01"))
 		watchers[len(watchers)-1].hears(t, 0)
 	}
-	assert.Positive(t, all[0].calls())
-	for version := 1; version <= 5; version++ {
-		api.change(token, "01")
-		for _, w := range watchers {
-			w.hears(t, version)
-		}
-	}
-	// Where this machine is slow a follower hears nothing for two turns, and asks.
-	assert.Less(t, 2*(all[1].calls()+all[2].calls()), all[0].calls(), "a follower asks nobody")
-	assert.Equal(t, 1, all[0].poller.FleetStats().Leases)
+	oneAsks(t, api, all, watchers...)
 	// One job that only a follower watches is the holder's too.
 	late := watch(t, all[2], token, "02")
 	late.hears(t, 0)
-	api.change(token, "02")
-	late.hears(t, 1)
-	assert.Less(t, 2*all[2].calls(), all[0].calls())
+	oneAsks(t, api, all, late)
+	oneAsks(t, api, all, append(watchers, late)...)
 	api.settle(token, "01")
 	for _, w := range watchers {
 		require.Eventually(t, w.over, eventually, time.Millisecond)
-		assert.Equal(t, 6, w.heard())
+		assert.Equal(t, api.version(token, "01"), w.heard())
 	}
 	late.stop()
 	for _, i := range all {
 		require.Eventually(t, func() bool { return i.poller.FleetStats().Leases == 0 }, eventually, time.Millisecond)
 	}
 	assert.NotContains(t, server.Dump(), token)
+}
+
+// oneAsks has the watchers' jobs change until they heard of five changes by one instance's calls alone. It may
+// take several times: a follower that hears nothing for two turns asks, which happens where this machine is slow.
+func oneAsks(t *testing.T, api *jobs, all []*instance, watchers ...*watcher) {
+	t.Helper()
+	for began := time.Now(); ; {
+		before := make([]int, len(all))
+		for n, i := range all {
+			before[n] = i.calls()
+		}
+		for range 5 {
+			changed := map[string]bool{}
+			for _, w := range watchers {
+				if !changed[w.id] {
+					changed[w.id] = true
+					api.change(w.token, w.id)
+				}
+			}
+			for _, w := range watchers {
+				w.hears(t, api.version(w.token, w.id))
+			}
+		}
+		asking, leases := 0, 0
+		for n, i := range all {
+			if i.calls() > before[n] {
+				asking++
+			}
+			leases += i.poller.FleetStats().Leases
+		}
+		if asking == 1 && leases == 1 {
+			return
+		}
+		require.Less(t, time.Since(began), eventually, "%d instances ask, %d have the lease", asking, leases)
+	}
 }
 
 func TestWatching_TheLeaseOfADeadInstanceIsTakenOver(t *testing.T) {
@@ -332,11 +357,12 @@ func TestWatching_ACallbackWakesWhoeverPolls(t *testing.T) {
 	second.hears(t, 1)
 	assert.LessOrEqual(t, other.calls(), 1, "for its first state at most")
 	assert.Positive(t, one.poller.FleetStats().Wakes)
-	before := one.poller.FleetStats().Wakes
+	before, began := one.poller.FleetStats().Wakes, time.Now()
 	for range 10_000 {
 		other.poller.Wake("01")
 	}
-	assert.LessOrEqual(t, one.poller.FleetStats().Wakes-before, int64(200), "a flood is bounded where it comes in")
+	most := 200 + 100*time.Since(began).Seconds()
+	assert.LessOrEqual(t, one.poller.FleetStats().Wakes-before, int64(most), "a flood is bounded where it comes in")
 }
 
 func TestWatching_WithoutRedisEachPollsForItself(t *testing.T) {
@@ -363,9 +389,14 @@ func TestWatching_WithoutRedisEachPollsForItself(t *testing.T) {
 		"frozen":  {server.Freeze, server.Thaw},
 		"flushed": {func() { require.NoError(t, server.Do("FLUSHALL").Error()) }, func() {}},
 		"garbage": {func() {
+			client := server.Client()
 			for n, key := range server.Keys() {
-				require.NoError(t, server.Do("DEL", key).Error())
-				require.NoError(t, server.Do([][]string{{"RPUSH", key, "x"}, {"SET", key, "x"}, {"HSET", key, "h", "x", "f", "x", "s", "x"}}[n%3]...).Error())
+				kind := [][]string{{"RPUSH", key, "x"}, {"SET", key, "x"}, {"HSET", key, "h", "x", "f", "x", "s", "x"}}[n%3]
+				// At once: the instances put values under the same keys meanwhile.
+				for _, answer := range client.DoMulti(t.Context(), client.B().Multi().Build(), client.B().Del().Key(key).Build(),
+					client.B().Arbitrary(kind...).Build(), client.B().Exec().Build()) {
+					require.NoError(t, answer.Error())
+				}
 			}
 		}, func() {}},
 	} {
@@ -474,11 +505,14 @@ func TestWatching_Properties(t *testing.T) {
 		token, id, _ := strings.Cut(key, " ")
 		watch(t, alone, token, id)
 	}
-	before, beforeAlone := api.count(), alone.calls()
-	time.Sleep(20 * often)
-	calls, callsAlone := api.count()-before, alone.calls()-beforeAlone
-	t.Logf("%d jobs: %d calls of three instances, %d of one", len(watched), calls, callsAlone)
-	assert.Less(t, calls, callsAlone+callsAlone/2, "calls of three instances, %d of one", callsAlone)
+	// Where this machine is slow a follower asks, too.
+	require.Eventually(t, func() bool {
+		before, beforeAlone := api.count(), alone.calls()
+		time.Sleep(20 * often)
+		calls, callsAlone := api.count()-before, alone.calls()-beforeAlone
+		t.Logf("%d jobs: %d calls of three instances, %d of one", len(watched), calls, callsAlone)
+		return calls < callsAlone+callsAlone/2
+	}, eventually, time.Millisecond, "calls of three instances are as many as of one")
 }
 
 func TestWatching_ALostLeaseStoresNothing(t *testing.T) {
@@ -492,12 +526,14 @@ func TestWatching_ALostLeaseStoresNothing(t *testing.T) {
 	state := func(name string) poll.SharedState {
 		return poll.SharedState{ID: "01", State: upstream.Job{ID: "01", Name: &name}.Encode()}
 	}
-	first, err := one.Claim(t.Context(), 0, 50*time.Millisecond)
+	first, err := one.Claim(t.Context(), 0, time.Minute)
 	require.NoError(t, err)
 	assert.True(t, first.Held)
 	_, held, err := one.Store(t.Context(), first.Fence, state("before"))
 	require.NoError(t, err)
 	assert.True(t, held)
+	_, err = one.Claim(t.Context(), first.Fence, 50*time.Millisecond) // it ends soon
+	require.NoError(t, err)
 	var second poll.Claim
 	require.Eventually(t, func() bool {
 		second, err = other.Claim(t.Context(), 0, time.Minute)

@@ -22,6 +22,7 @@ import (
 
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/freeport"
 )
 
 const (
@@ -110,7 +111,7 @@ func TestCaching_Nginx(t *testing.T) {
 	require.NoError(t, err)
 	serve := func(t *testing.T, config string) (*front, string) {
 		f := newFront(t, p.URL)
-		port, dir := freePort(t), t.TempDir()
+		port, dir := freeport.Get(t), t.TempDir()
 		own := strings.NewReplacer("127.0.0.1:8000", "127.0.0.1:"+port, "http://127.0.0.1:8080", f.URL)
 		file := filepath.Join(dir, "nginx.conf")
 		require.NoError(t, os.WriteFile(file, []byte(own.Replace(config)), 0o600))
@@ -170,7 +171,7 @@ func TestCaching_HiveGateway(t *testing.T) {
 	supergraph := filepath.Join(dir, "supergraph.graphql")
 	require.NoError(t, os.WriteFile(supergraph, []byte(run(t, "node", "federation/compose.js", "jobs="+f.URL+"/graphql")), 0o600))
 	gateway := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", supergraph,
-		"--config-path", "federation/gateway-cache.config.js", "--host", "127.0.0.1", "--port", freePort(t)) + "/graphql"
+		"--config-path", "federation/gateway-cache.config.js", "--host", "127.0.0.1", "--port", freeport.Get(t)) + "/graphql"
 	f.seen()
 	asked := func(id string) []string {
 		for range 3 {

@@ -20,6 +20,7 @@ import (
 
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/freeport"
 	"jobgraph/upstream/sandbox"
 )
 
@@ -95,7 +96,7 @@ func TestFederation(t *testing.T) {
 	})
 	t.Run("a router reads the cost that JobGraph tells", func(t *testing.T) {
 		url := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", c.supergraph,
-			"--config-path", "federation/gateway-cost.config.js", "--host", "127.0.0.1", "--port", freePort(t)) + "/graphql"
+			"--config-path", "federation/gateway-cost.config.js", "--host", "127.0.0.1", "--port", freeport.Get(t)) + "/graphql"
 		query := fmt.Sprintf(`{"query": "{ job(ids: %s) { ... on Job { id returnTargets { kind } } } }"}`,
 			strings.ReplaceAll(fmt.Sprintf("%q", slices.Repeat([]string{copied}, 10)), `" "`, `\", \"`))
 		query = strings.NewReplacer(`["`, `[\"`, `"]`, `\"]`).Replace(query)
@@ -127,7 +128,7 @@ func TestFederation(t *testing.T) {
 	})
 	t.Run("Hive's gateway", func(t *testing.T) {
 		url := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", c.supergraph,
-			"--config-path", "federation/gateway.config.js", "--host", "127.0.0.1", "--port", freePort(t))
+			"--config-path", "federation/gateway.config.js", "--host", "127.0.0.1", "--port", freeport.Get(t))
 		// Hive leaves the job's index out of the path, and it also reports that a
 		// missing job has no status, which Apollo's gateway keeps to itself.
 		for _, failed := range c.askProjects(t, url+"/graphql", hiveCanary).Errors {

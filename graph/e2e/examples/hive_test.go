@@ -15,6 +15,7 @@ import (
 
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/freeport"
 )
 
 // Each page sees its job change after a restart of JobGraph, a crash of it, and one of the
@@ -90,8 +91,8 @@ type hive struct {
 // startHive starts JobGraph by start, and the gateway with a file of settings.
 func startHive(t *testing.T, config string, start func(testing.TB, ...string) *program.Program) *hive {
 	t.Helper()
-	h := &hive{upstream: newCounted(t), config: config, url: "http://127.0.0.1:" + freePort(t)}
-	address := "127.0.0.1:" + freePort(t)
+	h := &hive{upstream: newCounted(t), config: config, url: "http://127.0.0.1:" + freeport.Get(t)}
+	address := "127.0.0.1:" + freeport.Get(t)
 	h.startJobs = func() {
 		h.jobs = start(t, "--listen", address, "--upstream-url", h.upstream.URL, "--poll-interval", "100ms", "--poll-max", "100ms",
 			"--subscription-callback-origin", h.url)

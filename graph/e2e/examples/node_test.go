@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -96,15 +95,4 @@ func startUntil(t *testing.T, ready, name string, args ...string) (output string
 		require.FailNow(t, "not ready in time", "%s %v", name, args)
 		return "", stop
 	}
-}
-
-// freePort is for what cannot say which port the kernel gave it.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	return port
 }

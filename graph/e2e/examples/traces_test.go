@@ -14,6 +14,7 @@ import (
 
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/freeport"
 	"jobgraph/upstream/sandbox"
 )
 
@@ -39,7 +40,7 @@ func TestTraces_OneTraceFromAGatewaysCallerToTheJobAPI(t *testing.T) {
 	supergraph := filepath.Join(t.TempDir(), "supergraph.graphql")
 	require.NoError(t, os.WriteFile(supergraph, []byte(run(t, "node", "federation/compose.js", "jobs="+p.URL+"/graphql")), 0o600))
 	gateway := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", supergraph,
-		"--config-path", "federation/gateway.config.js", "--host", "127.0.0.1", "--port", freePort(t)) + "/graphql"
+		"--config-path", "federation/gateway.config.js", "--host", "127.0.0.1", "--port", freeport.Get(t)) + "/graphql"
 
 	request := post(t, gateway, sandbox.Token, `{"query": "{ jobById(id: \"`+copied+`\") { ... on Job { id } } }"}`)
 	request.Header.Set("Traceparent", "00-"+trace+"-"+span+"-01")

@@ -3,7 +3,6 @@ package load_test
 import (
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +22,7 @@ import (
 	"jobgraph/graph/e2e/load"
 	"jobgraph/graph/e2e/program"
 	"jobgraph/upstream/fleet/redistest"
+	"jobgraph/upstream/freeport"
 	"jobgraph/upstream/listtest"
 )
 
@@ -188,10 +188,7 @@ func newFleet(t *testing.T, api http.Handler, instances int, redis bool, args ..
 // balance starts haproxy: each request goes to the next server.
 func (f *localFleet) balance(haproxy, servers string) {
 	f.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(f.t, err)
-	address := listener.Addr().String()
-	require.NoError(f.t, listener.Close())
+	address := "127.0.0.1:" + freeport.Get(f.t)
 	file := filepath.Join(f.t.TempDir(), "haproxy.cfg")
 	settings := "defaults\n  mode http\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\nfrontend graphql\n  bind " + address +
 		"\n  default_backend jobgraph\nbackend jobgraph\n  balance roundrobin\n" + servers

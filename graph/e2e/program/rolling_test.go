@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,18 +22,8 @@ import (
 
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/e2e/program"
+	"jobgraph/upstream/freeport"
 )
-
-// freePort is one that nobody listened on just now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	return port
-}
 
 // balancer is haproxy with the compose file's own settings, in front of two ports.
 func balancer(t *testing.T, ports [2]string) (url string) {
@@ -42,7 +31,7 @@ func balancer(t *testing.T, ports [2]string) (url string) {
 	haproxy := program.NeedTool(t, "haproxy")
 	text, err := os.ReadFile(deploy + "/compose/haproxy.cfg")
 	require.NoError(t, err)
-	port := freePort(t)
+	port := freeport.Get(t)
 	settings := regexp.MustCompile(`bind :8080`).ReplaceAllString(string(text), "bind 127.0.0.1:"+port)
 	for n, own := range ports {
 		name := fmt.Sprintf("jobgraph-%d", n+1)
@@ -72,7 +61,7 @@ func TestRollingRestart_DropsNothing(t *testing.T) {
 		t.Skip("set JOBGRAPH_REQUIRE_ALL=1: it takes a quarter of a minute")
 	}
 	api := newLoginAPI(t, time.Hour, nil)
-	ports := [2]string{freePort(t), freePort(t)}
+	ports := [2]string{freeport.Get(t), freeport.Get(t)}
 	start := func(n int) *program.Program {
 		return program.Spawn(t, "--listen", "127.0.0.1:"+ports[n], "--admin-listen", "", "--upstream-url", api.URL,
 			"--upstream-username", "john_doe", "--upstream-password", "example_password", "--shutdown-delay", "3s", "--log-level", "warn",

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"jobgraph/upstream/freeport"
 )
 
 // Password is what the server is entered with.
@@ -42,13 +44,8 @@ func Start(t testing.TB, args ...string) *Server {
 		}
 		t.Skip("redis-server is not on this machine: apt-get install redis-server")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	_, port, _ := net.SplitHostPort(address)
+	port := freeport.Get(t)
+	address := "127.0.0.1:" + port
 	s := &Server{Address: address, URL: "redis://:" + Password + "@" + address, t: t, path: path,
 		args: append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
 			"--requirepass", Password}, args...)}

@@ -12,7 +12,7 @@ import (
 
 // What a hit costs this process, beside what it waits.
 func BenchmarkTier_Hit(b *testing.B) {
-	one := join(b, redistest.Start(b), &api{name: "job", settled: true}, 0)
+	one := join(b, redistest.Start(b), &api{name: "job", settled: true})
 	_, _, err := one.ask("aa", false)
 	require.NoError(b, err)
 	one.keys(1)

@@ -82,7 +82,7 @@ func listening(t *testing.T, redis *redistest.Server, instances int) {
 
 func TestTier_InstancesJoinOneCall(t *testing.T) {
 	redis, source := redistest.Start(t), slow("one")
-	one, second, third := joinFor(t, redis, source, 0, eventually), joinFor(t, redis, source, 0, eventually), joinFor(t, redis, source, 0, eventually)
+	one, second, third := join(t, redis, source, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 3)
 	all := []<-chan answered{one.asking("aa"), second.asking("aa"), third.asking("aa")}
 	lease(t, redis, 3)
@@ -104,7 +104,7 @@ func TestTier_InstancesJoinOneCall(t *testing.T) {
 func TestTier_ADeadHolderCostsAShortWait(t *testing.T) {
 	redis, dead, source := redistest.Start(t), slow("dead"), slow("own")
 	close(source.answer)
-	one, other := joinFor(t, redis, dead, 0, 200*time.Millisecond), joinFor(t, redis, source, 0, 200*time.Millisecond)
+	one, other := join(t, redis, dead, maxJoin(200*time.Millisecond)), join(t, redis, source, maxJoin(200*time.Millisecond))
 	listening(t, redis, 2)
 	never := one.asking("aa")
 	lease(t, redis, 1)
@@ -119,7 +119,7 @@ func TestTier_ADeadHolderCostsAShortWait(t *testing.T) {
 // Who made a call of its own, too, takes what comes first.
 func TestTier_ASlowHolderIsNotSlowerThanOnesOwnCall(t *testing.T) {
 	redis, first, source := redistest.Start(t), slow("first"), slow("own")
-	one, other := joinFor(t, redis, first, 0, eventually), joinFor(t, redis, source, 0, eventually)
+	one, other := join(t, redis, first, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 2)
 	holder := one.asking("aa")
 	lease(t, redis, 1)
@@ -146,7 +146,7 @@ func TestTier_ASlowHolderIsNotSlowerThanOnesOwnCall(t *testing.T) {
 // The next one who asks takes an old lease, and its former holder is told.
 func TestTier_AnOldLeaseIsTakenOver(t *testing.T) {
 	redis, dead, source := redistest.Start(t), slow("dead"), slow("own")
-	one, other := joinFor(t, redis, dead, 0, time.Second), joinFor(t, redis, source, 0, time.Second)
+	one, other := join(t, redis, dead, maxJoin(time.Second)), join(t, redis, source, maxJoin(time.Second))
 	listening(t, redis, 2)
 	never := one.asking("aa")
 	key := lease(t, redis, 1)
@@ -169,7 +169,7 @@ func TestTier_AnOldLeaseIsTakenOver(t *testing.T) {
 func TestTier_AHoldersFailureIsNobodyElses(t *testing.T) {
 	redis, failing, source := redistest.Start(t), slow("failing"), slow("own")
 	close(source.answer)
-	one, other := joinFor(t, redis, failing, 0, eventually), joinFor(t, redis, source, 0, eventually)
+	one, other := join(t, redis, failing, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 2)
 	holder := one.asking("aa")
 	lease(t, redis, 1)
@@ -185,7 +185,7 @@ func TestTier_AHoldersFailureIsNobodyElses(t *testing.T) {
 func TestTier_NobodyWaitsForWhatIsTooLarge(t *testing.T) {
 	redis, large, source := redistest.Start(t), slow(strings.Repeat("x", 64<<10)), slow("own")
 	close(large.answer)
-	one, other := joinFor(t, redis, large, 0, eventually), joinFor(t, redis, source, 0, eventually)
+	one, other := join(t, redis, large, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 2)
 	<-one.asking("aa")
 	key := lease(t, redis, 1)
@@ -201,7 +201,7 @@ func TestTier_NobodyWaitsForWhatIsTooLarge(t *testing.T) {
 func TestTier_NobodyWaitsWithoutRedis(t *testing.T) {
 	redis, never, source := redistest.Start(t), slow("never"), slow("own")
 	close(source.answer)
-	one, other := joinFor(t, redis, never, 0, eventually), joinFor(t, redis, source, 0, eventually)
+	one, other := join(t, redis, never, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 2)
 	holder := one.asking("aa")
 	lease(t, redis, 1)
@@ -218,10 +218,10 @@ func TestTier_NobodyWaitsWithoutRedis(t *testing.T) {
 func TestTier_GarbageInPlaceOfALeaseIsNone(t *testing.T) {
 	redis, source := redistest.Start(t), slow("own")
 	close(source.answer)
-	one := joinFor(t, redis, source, 0, eventually)
+	one := join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 1)
 	held := slow("held")
-	holder := joinFor(t, redis, held, 0, eventually)
+	holder := join(t, redis, held, maxJoin(eventually))
 	listening(t, redis, 2)
 	given := holder.asking("aa")
 	key := lease(t, redis, 1)

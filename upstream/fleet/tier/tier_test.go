@@ -65,7 +65,7 @@ func (a *api) List(_ context.Context, r upstream.ListRequest) (*upstream.List, e
 		{EncodedJob: job, Username: "somebody", At: upstream.PositionOf(job)}}}, nil
 }
 
-// instance is a tier of an instance whose clock is off.
+// instance is a tier of an instance.
 type instance struct {
 	*tier.Tier
 	t        testing.TB
@@ -82,19 +82,20 @@ func refuse(source *api) {
 	source.err = &upstream.Error{Type: upstream.BadAPIToken}
 }
 
-func join(t testing.TB, redis *redistest.Server, source tier.API, off time.Duration) *instance {
-	return joinFor(t, redis, source, off, 0)
-}
+type setting func(*tier.Options)
 
-func joinFor(t testing.TB, redis *redistest.Server, source tier.API, off, maxJoin time.Duration) *instance {
+func clock(now func() time.Time) setting { return func(o *tier.Options) { o.Now = now } }
+
+func maxJoin(d time.Duration) setting { return func(o *tier.Options) { o.MaxJoin = d } }
+
+func join(t testing.TB, redis *redistest.Server, source tier.API, settings ...setting) *instance {
 	t.Helper()
 	f, err := fleet.New(fleet.Options{URL: redis.URL, Secret: []byte(strings.Repeat("s", 32)), MaxWait: eventually})
 	require.NoError(t, err)
 	t.Cleanup(f.Close)
 	require.Eventually(t, f.Available, eventually, time.Millisecond)
 	i := &instance{t: t, redis: redis}
-	i.Tier = tier.New(source, f, tier.Options{SettledTTL: time.Minute, ActiveTTL: 10 * time.Second, MaxJoin: maxJoin,
-		Now: func() time.Time { return time.Now().Add(off) },
+	opts := tier.Options{SettledTTL: time.Minute, ActiveTTL: 10 * time.Second,
 		Forget: func(key upstream.TokenKey) {
 			if first := i.first.Load(); first != nil {
 				first.Forget(key)
@@ -104,7 +105,11 @@ func joinFor(t testing.TB, redis *redistest.Server, source tier.API, off, maxJoi
 			i.mu.Lock()
 			defer i.mu.Unlock()
 			i.outcomes = append(i.outcomes, outcome)
-		}})
+		}}
+	for _, set := range settings {
+		set(&opts)
+	}
+	i.Tier = tier.New(source, f, opts)
 	return i
 }
 
@@ -184,7 +189,7 @@ func hearing(t *testing.T, redis *redistest.Server, instances int64) {
 
 func TestTier_WhatOneFetchedIsAHitForAll(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: "job"}
-	one, other := join(t, redis, source, 0), join(t, redis, source, 0)
+	one, other := join(t, redis, source), join(t, redis, source)
 	before := time.Now().UnixNano()
 	name, began, err := one.ask("aa", false)
 	require.NoError(t, err)
@@ -216,7 +221,8 @@ func TestTier_WhatOneFetchedIsAHitForAll(t *testing.T) {
 
 func TestTier_NothingIsServedForLongerThanItIsWorth(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: "job"}
-	one := join(t, redis, source, 0)
+	start := time.Now() // the clocks stand still: it does not matter how long this machine takes
+	one := join(t, redis, source, clock(func() time.Time { return start }))
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
@@ -228,7 +234,7 @@ func TestTier_NothingIsServedForLongerThanItIsWorth(t *testing.T) {
 		5 * time.Second: "HIT", 11 * time.Second: "INVALID", 5 * time.Minute: "INVALID",
 	} {
 		source.err = &upstream.Error{Type: upstream.Unavailable}
-		i := join(t, redis, source, off)
+		i := join(t, redis, source, clock(func() time.Time { return start.Add(off) }))
 		_, _, _ = i.ask("aa", false)
 		assert.Equal(t, want, i.outcome(), "a clock that is off by %v", off)
 	}
@@ -236,12 +242,12 @@ func TestTier_NothingIsServedForLongerThanItIsWorth(t *testing.T) {
 	require.NoError(t, redis.Do("PEXPIRE", one.values()[0], "4000").Error())
 	_, began, err := one.ask("aa", false)
 	require.NoError(t, err)
-	assert.InDelta(t, 6, time.Since(time.Unix(0, began)).Seconds(), 1)
+	assert.InDelta(t, 7.5, start.Sub(time.Unix(0, began)).Seconds(), 1.5)
 }
 
 func TestTier_FreshGoesPastItAndRefreshesIt(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: "job"}
-	one, other := join(t, redis, source, 0), join(t, redis, source, 0)
+	one, other := join(t, redis, source), join(t, redis, source)
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
@@ -258,7 +264,9 @@ func TestTier_FreshGoesPastItAndRefreshesIt(t *testing.T) {
 // Two instances fetch at the same time, and the one that began earlier writes last.
 func TestTier_AnOlderValueNeverReplacesAYoungerOne(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: "job"}
-	late, one := join(t, redis, source, -2*time.Second), join(t, redis, source, 0)
+	start := time.Now()
+	late := join(t, redis, source, clock(func() time.Time { return start.Add(-2 * time.Second) }))
+	one := join(t, redis, source, clock(func() time.Time { return start }))
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
@@ -278,7 +286,7 @@ func TestTier_AnOlderValueNeverReplacesAYoungerOne(t *testing.T) {
 
 func TestTier_ARefusedTokenIsForgottenEverywhere(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: "job", settled: true}
-	one, other := join(t, redis, source, 0), join(t, redis, source, 0)
+	one, other := join(t, redis, source), join(t, redis, source)
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	one.keys(1)
@@ -316,7 +324,7 @@ func TestTier_ARefusedTokenIsForgottenInMemoryToo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			redis, source := redistest.Start(t), &api{name: "job", settled: true}
-			one, other := join(t, redis, source, 0), join(t, redis, source, test.off)
+			one, other := join(t, redis, source), join(t, redis, source, clock(func() time.Time { return time.Now().Add(test.off) }))
 			memory := one.memory()
 			get := func(id string) error {
 				_, err := memory.Job(t.Context(), upstream.NewRequest(token, id))
@@ -344,7 +352,7 @@ func TestTier_ARefusedTokenIsForgottenInMemoryToo(t *testing.T) {
 // A refusal whose message was lost is found by the next lookup.
 func TestTier_ALostRefusalIsFound(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: "job", settled: true}
-	other := join(t, redis, source, 0)
+	other := join(t, redis, source)
 	_, _, err := other.ask("aa", false)
 	require.NoError(t, err)
 	other.marked()
@@ -359,7 +367,7 @@ func TestTier_ALostRefusalIsFound(t *testing.T) {
 	require.NoError(t, redis.Do("FLUSHALL").Error())
 
 	source.err = nil
-	one := join(t, redis, source, 0)
+	one := join(t, redis, source)
 	memory := one.memory()
 	get := func(id string) {
 		_, err := memory.Job(t.Context(), upstream.NewRequest(token, id))
@@ -383,7 +391,7 @@ func TestTier_ALostRefusalIsFound(t *testing.T) {
 // Tokens that are anything at all leave nothing in Redis.
 func TestTier_ATokenThatWasNeverAnsweredLeavesNoMark(t *testing.T) {
 	redis, source := redistest.Start(t), &api{err: &upstream.Error{Type: upstream.BadAPIToken}}
-	one := join(t, redis, source, 0)
+	one := join(t, redis, source)
 	for n := range 20 {
 		_, err := one.Job(t.Context(), upstream.NewRequest(fmt.Sprint("bad", n), "aa"))
 		require.Error(t, err)
@@ -400,7 +408,7 @@ func TestTier_ATokenThatWasNeverAnsweredLeavesNoMark(t *testing.T) {
 
 func TestTier_NoFailureIsShared(t *testing.T) {
 	redis, source := redistest.Start(t), &api{}
-	one := join(t, redis, source, 0)
+	one := join(t, redis, source)
 	for _, failure := range []upstream.ErrorType{upstream.Unavailable, upstream.Timeout, upstream.RateLimited, upstream.Malformed, upstream.InvalidQuery} {
 		source.err = &upstream.Error{Type: failure}
 		_, _, err := one.ask("aa", false)
@@ -414,7 +422,7 @@ func TestTier_NoFailureIsShared(t *testing.T) {
 
 func TestTier_WhatIsTooLargeIsNotShared(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: strings.Repeat("x", 64<<10)}
-	one := join(t, redis, source, 0)
+	one := join(t, redis, source)
 	_, _, err := one.ask("aa", false)
 	require.NoError(t, err)
 	source.name = "small"
@@ -425,7 +433,7 @@ func TestTier_WhatIsTooLargeIsNotShared(t *testing.T) {
 
 func TestTier_ServesWithoutRedis(t *testing.T) {
 	redis, source := redistest.Start(t), &api{name: "job"}
-	one := join(t, redis, source, 0)
+	one := join(t, redis, source)
 	redis.Kill()
 	for n := range 10 {
 		_, began, err := one.ask("aa", false)
