@@ -277,8 +277,7 @@ func TestCallbacks_LatestStateWins(t *testing.T) {
 		if status != upstream.StatusMediaFailure { // after which it is not polled any more
 			require.Eventually(t, func() bool { return seen() >= before+3 }, 20*time.Second, time.Millisecond)
 		} else {
-			require.Eventually(t, func() bool { return seen() > before }, 20*time.Second, time.Millisecond)
-			time.Sleep(50 * time.Millisecond)
+			require.Eventually(t, func() bool { return r.live.poller.Jobs() == 0 }, 20*time.Second, time.Millisecond)
 		}
 	}
 	close(slow)

@@ -67,12 +67,12 @@ func TestSSE_EventStreamSendsEachChangeAndCompletes(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			s := startLive(t, nil)
+			s := startBrief(t)
 			stream := s.stream(t, method, "", subscribing, liveJob)
 			assert.Equal(t, "private, no-store", stream.response.Header.Get("Cache-Control"))
 			assert.Equal(t, "Authorization, Accept", stream.response.Header.Get("Vary"))
 			assert.Equal(t, []string{"event: next", `data: {"data":{"jobUpdated":{"id":"0001","status":"PENDING"}}}`}, stream.next())
-			time.Sleep(200 * time.Millisecond) // past the HTTP server's own deadlines
+			time.Sleep(serverDeadline + 100*time.Millisecond)
 			s.jobs.set(liveJob, upstream.StatusMediaFailure, "")
 			assert.Equal(t, []string{"event: next", `data: {"data":{"jobUpdated":{"id":"0001","status":"MEDIA_FAILURE"}}}`}, stream.next())
 			assert.Equal(t, []string{"event: complete", "data: "}, stream.next())

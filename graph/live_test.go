@@ -78,6 +78,20 @@ type liveServer struct {
 
 func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 	t.Helper()
+	return startLiveWith(t, change, 0)
+}
+
+// serverDeadline is that of reading a request and writing its answer at startBrief's server.
+const serverDeadline = 500 * time.Millisecond
+
+// startBrief starts an HTTP server whose deadlines what is live outlasts.
+func startBrief(t *testing.T) *liveServer {
+	t.Helper()
+	return startLiveWith(t, nil, serverDeadline)
+}
+
+func startLiveWith(t *testing.T, change func(*graph.Options), deadline time.Duration) *liveServer {
+	t.Helper()
 	s := &liveServer{jobs: &jobs{}}
 	s.jobs.set(liveJob, upstream.StatusPending, "")
 	s.poller = poll.New(s.jobs, poll.Options{Interval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond})
@@ -89,14 +103,14 @@ func startLive(t *testing.T, change func(*graph.Options)) *liveServer {
 		change(&options)
 	}
 	s.Server = httptest.NewUnstartedServer(graph.NewHandler(s.jobs, options))
-	s.Config.WriteTimeout, s.Config.ReadTimeout = 100*time.Millisecond, 100*time.Millisecond // live ones outlast them
+	s.Config.WriteTimeout, s.Config.ReadTimeout = deadline, deadline
 	s.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		assert.NoError(t, s.connections.Shutdown(ctx))
 		s.Close()
-		assert.Eventually(t, func() bool { return s.poller.Jobs() == 0 }, 5*time.Second, time.Millisecond)
+		assert.Eventually(t, func() bool { return s.poller.Jobs() == 0 }, 20*time.Second, time.Millisecond)
 	})
 	return s
 }
@@ -164,11 +178,11 @@ func event(id, field string) string {
 
 func TestLive_WebSocketSendsEachChangeAndCompletes(t *testing.T) {
 	t.Parallel()
-	s := startLive(t, nil)
+	s := startBrief(t)
 	c := s.dialReady(t)
 	c.subscribe("a", subscribing, liveJob)
 	assert.Equal(t, event("a", `"id":"0001","status":"PENDING"`), c.receive())
-	time.Sleep(200 * time.Millisecond) // past the HTTP server's own deadlines
+	time.Sleep(serverDeadline + 100*time.Millisecond)
 	s.jobs.set(liveJob, upstream.StatusInProcess, "")
 	assert.Equal(t, event("a", `"id":"0001","status":"IN_PROCESS"`), c.receive())
 	s.jobs.set(liveJob, upstream.StatusComplete, "")
@@ -371,7 +385,7 @@ func TestLive_AStuckReaderIsClosed(t *testing.T) {
 				changes++
 				s.jobs.set(liveJob, upstream.StatusPending, fmt.Sprint(changes, big))
 				return changes > 10 && s.connections.Open() == 0
-			}, 30*time.Second, 20*time.Millisecond)
+			}, time.Minute, 20*time.Millisecond)
 		})
 	}
 }

@@ -80,10 +80,10 @@ func (p *parts) next() string {
 
 func TestMultipart_EachChangeIsAPart(t *testing.T) {
 	t.Parallel()
-	s := startLive(t, nil)
+	s := startBrief(t)
 	answer := s.multipart(t, "", subscribing, liveJob)
 	assert.Equal(t, `{"payload":{"data":{"jobUpdated":{"id":"0001","status":"PENDING"}}}}`, answer.next())
-	time.Sleep(200 * time.Millisecond) // past the HTTP server's own deadlines
+	time.Sleep(serverDeadline + 100*time.Millisecond)
 	s.jobs.set(liveJob, upstream.StatusMediaFailure, "")
 	assert.Equal(t, `{"payload":{"data":{"jobUpdated":{"id":"0001","status":"MEDIA_FAILURE"}}}}`, answer.next())
 	assert.Empty(t, answer.next())
