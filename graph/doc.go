@@ -38,7 +38,8 @@
 //  11. ../upstream/store/store.go: the job or the list, where it is cached or under way, and a note in the
 //     read set (../upstream/store/readset.go); else one call of the source (../upstream/store/call.go).
 //     In a fleet that is ../upstream/fleet/tier/tier.go: it looks in Redis first (lookup.go beside it),
-//     and shares what the job API gives (share.go).
+//     joins another instance's call (join.go), and shares what the job API gives (share.go). The slots and
+//     rate limits of the next step are the fleet's (../upstream/fleet/slots.go and pauses.go).
 //     For an account of this server, ../upstream/account/accounts.go puts the token of the moment
 //     in the place of its handle, and repeats a call whose token was refused.
 //  12. ../upstream/client.go, callWithPolicies: the rate limit, the circuit breaker, the turn

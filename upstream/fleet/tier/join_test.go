@@ -48,12 +48,24 @@ type answered struct {
 }
 
 func (i *instance) asking(id string) <-chan answered {
-	given := make(chan answered, 1)
+	asking := make(chan answered, 1)
 	go func() {
 		name, began, err := i.ask(id, false)
-		given <- answered{name, began, err}
+		asking <- answered{name, began, err}
 	}()
-	return given
+	return asking
+}
+
+// given waits for what somebody is given.
+func given(t *testing.T, asking <-chan answered) answered {
+	t.Helper()
+	select {
+	case got := <-asking:
+		return got
+	case <-time.After(eventually):
+		require.FailNow(t, "nothing is given")
+		return answered{}
+	}
 }
 
 // lease waits until the lease has so many names: the holder's, and those of who waits. It gives its key.
@@ -88,8 +100,8 @@ func TestTier_InstancesJoinOneCall(t *testing.T) {
 	lease(t, redis, 3)
 	source.answer <- nil
 	joined := 0
-	for _, given := range all {
-		got := <-given
+	for _, asking := range all {
+		got := given(t, asking)
 		require.NoError(t, got.err)
 		assert.Equal(t, "one", got.name)
 		if got.began != 0 {
@@ -108,12 +120,12 @@ func TestTier_ADeadHolderCostsAShortWait(t *testing.T) {
 	listening(t, redis, 2)
 	never := one.asking("aa")
 	lease(t, redis, 1)
-	got := <-other.asking("aa")
+	got := given(t, other.asking("aa"))
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 	assert.Empty(t, never)
 	close(dead.answer)
-	<-never
+	given(t, never)
 }
 
 // Who made a call of its own, too, takes what comes first.
@@ -128,16 +140,16 @@ func TestTier_ASlowHolderIsNotSlowerThanOnesOwnCall(t *testing.T) {
 		r := upstream.NewRequest(token, "aa")
 		r.Deadline = time.Now().Add(200 * time.Millisecond) // a quarter of which is waited
 		job, err := other.Job(t.Context(), r)
-		given := answered{err: err}
+		got := answered{err: err}
 		if err == nil {
-			given.name = *job.Name()
+			got.name = *job.Name()
 		}
-		waiter <- given
+		waiter <- got
 	}()
 	require.Eventually(t, func() bool { return source.begun.Load() == 1 }, eventually, time.Millisecond)
 	close(first.answer)
-	assert.Equal(t, "first", (<-holder).name)
-	got := <-waiter
+	assert.Equal(t, "first", given(t, holder).name)
+	got := given(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "first", got.name)
 	assert.EqualValues(t, 1, source.cancelled.Load())
@@ -159,11 +171,11 @@ func TestTier_AnOldLeaseIsTakenOver(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(names, " "+former), "%s", names)
 	source.answer <- nil
-	got := <-holder
+	got := given(t, holder)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 	close(dead.answer)
-	<-never
+	given(t, never)
 }
 
 func TestTier_AHoldersFailureIsNobodyElses(t *testing.T) {
@@ -176,8 +188,8 @@ func TestTier_AHoldersFailureIsNobodyElses(t *testing.T) {
 	waiter := other.asking("aa")
 	lease(t, redis, 2)
 	failing.answer <- &upstream.Error{Type: upstream.Unavailable}
-	assert.Error(t, (<-holder).err)
-	got := <-waiter
+	assert.Error(t, given(t, holder).err)
+	got := given(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 }
@@ -187,14 +199,14 @@ func TestTier_NobodyWaitsForWhatIsTooLarge(t *testing.T) {
 	close(large.answer)
 	one, other := join(t, redis, large, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 2)
-	<-one.asking("aa")
+	given(t, one.asking("aa"))
 	key := lease(t, redis, 1)
 	require.Eventually(t, func() bool { holder, _ := redis.Do("GET", key).ToString(); return holder == "-" }, eventually, time.Millisecond)
 	all := []<-chan answered{other.asking("aa"), one.asking("aa")}
 	require.Eventually(t, func() bool { return source.begun.Load() == 1 && large.begun.Load() == 2 }, eventually, time.Millisecond, "both ask at once")
 	close(source.answer)
-	for _, given := range all {
-		require.NoError(t, (<-given).err)
+	for _, asking := range all {
+		require.NoError(t, given(t, asking).err)
 	}
 }
 
@@ -208,11 +220,11 @@ func TestTier_NobodyWaitsWithoutRedis(t *testing.T) {
 	waiter := other.asking("aa")
 	lease(t, redis, 2)
 	redis.Kill()
-	got := <-waiter
+	got := given(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 	close(never.answer)
-	<-holder
+	given(t, holder)
 }
 
 func TestTier_GarbageInPlaceOfALeaseIsNone(t *testing.T) {
@@ -223,15 +235,15 @@ func TestTier_GarbageInPlaceOfALeaseIsNone(t *testing.T) {
 	held := slow("held")
 	holder := join(t, redis, held, maxJoin(eventually))
 	listening(t, redis, 2)
-	given := holder.asking("aa")
+	waiting := holder.asking("aa")
 	key := lease(t, redis, 1)
 	for _, garbage := range [][]string{{"SET", key, "garbage"}, {"RPUSH", key, "garbage"}, {"SET", key, strings.Repeat("x ", 1<<16), "PX", "100000"}, {"SET", key, ""}} {
 		redis.Do("FLUSHALL")
 		require.NoError(t, redis.Do(garbage...).Error())
-		got := <-one.asking("aa")
+		got := given(t, one.asking("aa"))
 		require.NoError(t, got.err)
 		assert.Equal(t, "own", got.name)
 	}
 	close(held.answer)
-	<-given
+	given(t, waiting)
 }
