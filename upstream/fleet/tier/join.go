@@ -19,8 +19,8 @@ const (
 	told = 10
 	// joinShare is the part of a request's time that such a wait takes at most.
 	joinShare = 4
-	// stillAvailable is between two looks whether Redis is asked at all, while somebody waits.
-	stillAvailable = 20 * time.Millisecond
+	// stillHeld is between two looks whether there is the lease, and Redis, while somebody waits.
+	stillHeld = 100 * time.Millisecond
 	// maxLease bounds a lease with the names of those who wait, in bytes: more than 50 instances.
 	maxLease = 4096
 	// unshareable is for how long nobody waits for what is too large to be shared: its lease is "-".
@@ -90,7 +90,7 @@ func (t *Tier) get(ctx context.Context, s slot, r upstream.Request, ask ask) (va
 	if share := time.Until(r.Deadline) / joinShare; !r.Deadline.IsZero() {
 		left = min(left, share)
 	}
-	if !t.wait(ctx, came, left) {
+	if !t.wait(ctx, s, came, left) {
 		return t.race(ctx, s, r, came, ask)
 	}
 	if v, outcome := t.lookup(ctx, s, r.Tally.Waits(), r.Began, "JOINED"); outcome == "JOINED" {
@@ -115,9 +115,10 @@ func (t *Tier) claim(ctx context.Context, s slot, waits *upstream.Waits) (taken 
 	return n < 0, time.Duration(min(max(n, 0), t.maxJoin.Milliseconds())) * time.Millisecond
 }
 
-// wait waits for the signal, no longer than Redis answers; false: it did not come in time.
-func (t *Tier) wait(ctx context.Context, came <-chan struct{}, longest time.Duration) bool {
-	timer, ticker := time.NewTimer(max(longest, time.Millisecond)), time.NewTicker(stillAvailable)
+// wait waits for the signal, no longer than there is the lease and Redis answers; false: it did
+// not come in time.
+func (t *Tier) wait(ctx context.Context, s slot, came <-chan struct{}, longest time.Duration) bool {
+	timer, ticker := time.NewTimer(max(longest, time.Millisecond)), time.NewTicker(stillHeld)
 	defer timer.Stop()
 	defer ticker.Stop()
 	for {
@@ -127,7 +128,10 @@ func (t *Tier) wait(ctx context.Context, came <-chan struct{}, longest time.Dura
 		case <-ctx.Done():
 			return true
 		case <-ticker.C:
-			if !t.fleet.Available() {
+			left, err := fleet.Ask(ctx, t.fleet, nil, 0, func(ctx context.Context, redis rueidis.Client) (int64, error) {
+				return redis.Do(ctx, redis.B().Pttl().Key(s.lease).Build()).AsInt64()
+			})
+			if err != nil || left <= 0 {
 				return true
 			}
 		case <-timer.C:

@@ -192,6 +192,12 @@ func TestTier_AHoldersFailureIsNobodyElses(t *testing.T) {
 	got := given(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
+
+	alone := one.asking("bb")
+	lease(t, redis, 1)
+	failing.answer <- &upstream.Error{Type: upstream.Unavailable}
+	assert.Error(t, given(t, alone).err)
+	require.Eventually(t, func() bool { return !strings.Contains(strings.Join(redis.Keys(), " "), "-call:") }, eventually, 5*time.Millisecond)
 }
 
 func TestTier_NobodyWaitsForWhatIsTooLarge(t *testing.T) {
@@ -223,6 +229,21 @@ func TestTier_NobodyWaitsWithoutRedis(t *testing.T) {
 	got := given(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
+	close(never.answer)
+	given(t, holder)
+}
+
+func TestTier_NobodyWaitsForALeaseThatIsGone(t *testing.T) {
+	redis, never, source := redistest.Start(t), slow("never"), slow("own")
+	close(source.answer)
+	one, other := join(t, redis, never, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
+	listening(t, redis, 2)
+	holder := one.asking("aa")
+	lease(t, redis, 1)
+	waiter := other.asking("aa")
+	key := lease(t, redis, 2)
+	require.NoError(t, redis.Do("DEL", key).Error())
+	assert.Equal(t, "own", given(t, waiter).name)
 	close(never.answer)
 	given(t, holder)
 }
