@@ -53,7 +53,11 @@ func oneBadJob(t *testing.T, fault *faults.Fault) {
 	})
 	require.NoError(t, err)
 	defer server.Close()
-	client := newClient(t, server.URL(), timeouts)
+	opts := upstream.Options{Timeout: time.Minute, AttemptTimeout: 20 * time.Second}
+	if fault.Slow {
+		opts = timeouts
+	}
+	client := newClient(t, server.URL(), opts)
 	endpoint := newEndpoint(t, client)
 
 	allServed(t, endpoint.jobs(t, append(slices.Clone(fiveGood), "a6")...)) // now there are six connections to reuse

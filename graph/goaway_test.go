@@ -44,6 +44,9 @@ func TestGoAway(t *testing.T) {
 			t.Cleanup(closing.ended.Wait)
 			t.Cleanup(server.Close)
 			opts := timeouts
+			if test.times == 1 { // nothing waits for them
+				opts.Timeout, opts.AttemptTimeout = time.Minute, 30*time.Second
+			}
 			opts.RootCAs = x509.NewCertPool()
 			opts.RootCAs.AddCert(server.Certificate())
 			results := newEndpoint(t, newClient(t, server.URL, opts)).jobs(t, oneBad...)

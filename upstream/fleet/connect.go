@@ -19,8 +19,10 @@ const (
 	steadyFor = 10 * time.Second
 	// probes are how many keys a probe may choose of, so that it meets each node of a cluster.
 	probes = 64
-	// probeAttempts is how often a probe asks until an answer comes in time.
+	// probeAttempts is how often a probe asks until an answer comes in time, and probeGap is
+	// between two: what holds one up on a busy machine would hold up all of a burst.
 	probeAttempts = 10
+	probeGap      = 20 * time.Millisecond
 )
 
 // keep connects, and has Redis asked again when it answers in time. That is found out here,
@@ -81,6 +83,11 @@ func (f *Fleet) probe() error {
 			return nil
 		case left == 0:
 			return errSlow
+		}
+		select {
+		case <-ctx.Done():
+			return errSlow
+		case <-time.After(probeGap):
 		}
 	}
 }

@@ -73,7 +73,8 @@ const volume = 20_000
 func startLarge(t *testing.T) *program.Program {
 	t.Helper()
 	api := program.Start(t, "sandbox", "--jobs", strconv.Itoa(volume))
-	return program.Start(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--max-ids", "5000", "--max-response-fields", "100000")
+	return program.Start(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--max-ids", "5000", "--max-response-fields", "100000",
+		"--upstream-timeout", "1m") // a large list may take its time
 }
 
 // listOutput is what each client that pages through the list prints of it.

@@ -40,7 +40,7 @@ func instance(t *testing.T, redis *redistest.Server, upstream string, args ...st
 	t.Helper()
 	p := program.Start(t, append([]string{"--redis-url", redis.URL, "--fleet-secret", fleetSecret, "--upstream-url", upstream,
 		"--cache-active", "1m", "--log-level", "debug"}, args...)...)
-	require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_available") == 1 }, program.Timeout, 5*time.Millisecond)
+	isAvailable(t, p)
 	return p
 }
 
@@ -258,7 +258,7 @@ func TestFleet_RedisAndTheLogTellNothing(t *testing.T) {
 		return strings.Contains(one.Log(), "Redis does not answer")
 	}, program.Timeout, 10*time.Millisecond)
 	redis.Restart()
-	require.Eventually(t, func() bool { return metric(t, one, "jobgraph_fleet_available") == 1 }, program.Timeout, 5*time.Millisecond)
+	isAvailable(t, one)
 	askWith(t, one, sandbox.Token, documentedJob, "Cache-Control", "no-cache")
 	ask(t, one, `{"query": "{ jobs(first: 3, filter: {name: \"exam*\"}) { nodes { id name } } }"}`, "Authorization", "Bearer "+sandbox.Token, "Cache-Control", "no-cache")
 	require.Eventually(t, func() bool { return has(redis, "list") }, program.Timeout, time.Millisecond)
@@ -356,7 +356,7 @@ func TestFleet_NoQueryFailsWhateverHappensToRedis(t *testing.T) {
 	during("restarted", redis.Restart)
 	end() // a busy machine may take too long for Redis
 	for _, p := range []*program.Program{one, other} {
-		require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_available") == 1 }, program.Timeout, 5*time.Millisecond)
+		isAvailable(t, p)
 	}
 	untilHit(t, other, func(n int) {
 		id := fmt.Sprintf("6000000000000000000000000000%04d", 200+n)

@@ -58,14 +58,16 @@ func newLoginAPI(t *testing.T, life time.Duration, accounts map[string]sandbox.A
 
 func TestLogin_TheServerStaysLoggedIn(t *testing.T) {
 	t.Parallel()
-	api := newLoginAPI(t, 400*time.Millisecond, nil)
+	const life = time.Second
+	began := time.Now()
+	api := newLoginAPI(t, life, nil)
 	p := program.Start(t, "--upstream-url", api.URL, "--upstream-username", sandbox.Username,
-		"--upstream-securekey", sandbox.SecureKey, "--cache=false", "--poll-interval", "700ms")
+		"--upstream-securekey", sandbox.SecureKey, "--cache=false", "--poll-interval", "1200ms")
 	// Each poll finds the token dead, and the subscription goes on.
 	query := url.QueryEscape(`subscription { jobUpdated(ids: "30000000000000000000000000000001") { ... on Job { status } ... on ApiError { type } } }`)
 	stream := gqltest.Open(t, gqltest.Request(t, http.MethodGet, p.URL+"/graphql?query="+query, "", "Accept", "text/event-stream"))
 	for range 3 {
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(life + 100*time.Millisecond)
 		var callers sync.WaitGroup
 		for n := range 50 {
 			callers.Go(func() {
@@ -76,7 +78,8 @@ func TestLogin_TheServerStaysLoggedIn(t *testing.T) {
 		callers.Wait()
 	}
 	before := api.logins.Load()
-	assert.LessOrEqual(t, before, int64(10), "one for all who are refused")
+	// Where this machine is slow, tokens die while some still ask.
+	assert.LessOrEqual(t, before, 10+int64(time.Since(began)/life), "one for all who are refused")
 	assert.Contains(t, ask(t, p, askDocumented, "Authorization", "Bearer c0ffee1234abcdef5678"), "BAD_API_TOKEN",
 		"a caller's token is never replaced")
 	assert.Equal(t, before, api.logins.Load())

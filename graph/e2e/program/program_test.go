@@ -190,7 +190,7 @@ func TestProgram_SIGTERMFinishesWhatIsInFlight(t *testing.T) {
 	free := sync.OnceFunc(func() { close(release) })
 	defer free() // before the server is closed, which waits for the call
 
-	p := program.Spawn(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--shutdown-delay", "1s")
+	p := program.Spawn(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token, "--shutdown-delay", "2s")
 	answer := make(chan string, 1)
 	go func() {
 		answer <- ask(t, p, `{"query": "{ job(ids: [\"d4fb871e07514304b23131b45f8caa1f\"]) { ... on Job { name } } }"}`)

@@ -144,6 +144,6 @@ function update(result, before) {
   inView.unobserve(old);
   old.replaceWith(row);
   inView.observe(row);
-  if (focused) row.querySelector('a').focus();
+  if (focused) row.querySelector('a').focus({ preventScroll: true }); // one may have scrolled away from it
   if (news(before) !== news(result)) announcement.textContent = news(result);
 }
