@@ -34,7 +34,7 @@ func newBusyAPI(t *testing.T) *busyAPI {
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.change(r.UserAgent(), 1)
 		defer a.change(r.UserAgent(), -1)
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 		_, _ = io.WriteString(w, `{"JobId": "`+r.URL.Query().Get("job_id")+`", "JobStatus": "Pending", "JobCreationDate": "2020-01-01T00:00:00.000000"}`)
 	}))
 	t.Cleanup(a.Close)
