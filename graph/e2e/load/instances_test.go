@@ -126,10 +126,10 @@ func TestFleetMoment(t *testing.T) {
 	}
 }
 
-// holds says whether Redis has so many keys, soon: nobody waits for writes.
-func (f *localFleet) holds(keys int) bool {
+// holds says whether Redis has so many jobs, soon: nobody waits for writes.
+func (f *localFleet) holds(jobs int) bool {
 	for range 50 {
-		if len(f.redis.Keys()) > keys { // and the fleet's slots
+		if strings.Count(strings.Join(f.redis.Keys(), " "), ":job:") >= jobs {
 			return true
 		}
 		time.Sleep(10 * time.Millisecond)
