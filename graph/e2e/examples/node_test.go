@@ -19,7 +19,7 @@ import (
 )
 
 // nodeTimeout bounds each wait; what is waited for usually takes less than 5 seconds.
-const nodeTimeout = time.Minute
+const nodeTimeout = 2 * time.Minute
 
 // needsNode skips where Node or the examples' packages are missing.
 func needsNode(t *testing.T) {
