@@ -207,7 +207,9 @@ func TestOverload_CachedResponsesNeedNoPermit(t *testing.T) {
 	t.Cleanup(upstream.Close)
 	p := program.Start(t, "--max-inflight=1", "--upstream-url="+upstream.URL, "--upstream-token=aa")
 	cached := query(`{ job(ids: ["bb"]) { ... on Job { id } } }`)
-	require.Equal(t, 200, gqltest.Do(t, cached(p.URL)).Status)
+	for range 2 {
+		require.Equal(t, 200, gqltest.Do(t, cached(p.URL)).Status)
+	}
 	first := make(chan gqltest.Answer)
 	go func() { first <- gqltest.Do(t, query(`{ job(ids: ["aa"]) { __typename } }`)(p.URL)) }()
 	<-asked

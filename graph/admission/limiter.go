@@ -11,8 +11,13 @@ import (
 )
 
 const (
-	// queueWait is how long an operation waits for its slots before it is refused.
+	// burstWait is how long an operation waits for its slots before it is refused, where
+	// nobody was in vain for calmAfter: what comes at once, or while the processor was away,
+	// is done by then. queueWait is it sooner after that: under overload who waits is
+	// refused anyway.
+	burstWait = 150 * time.Millisecond
 	queueWait = 20 * time.Millisecond
+	calmAfter = 5 * time.Second
 	// maxQueued bounds how many wait.
 	maxQueued = 256
 	// vainFor is how long nobody is queued after somebody was in vain: under overload a
@@ -34,11 +39,7 @@ func newLimiter(slots int, token func(ctx context.Context) string) *limiter {
 
 // acquire gives so many slots to an operation, or refuses it.
 func (l *limiter) acquire(ctx context.Context, slots int) (release func(), ok bool) {
-	longest := queueWait
-	if l.inVain() {
-		longest = 0
-	}
-	tenant, err := l.slots.Acquire(ctx, upstream.KeyOf(l.token(ctx)), nil, slots, longest)
+	tenant, err := l.slots.Acquire(ctx, upstream.KeyOf(l.token(ctx)), nil, slots, l.patience())
 	switch {
 	case err == nil:
 		return func() { l.slots.Release(tenant, slots) }, true
@@ -50,9 +51,17 @@ func (l *limiter) acquire(ctx context.Context, slots int) (release func(), ok bo
 
 // overloaded says whether the caller would be refused a slot at once.
 func (l *limiter) overloaded(ctx context.Context) bool {
-	return l.inVain() && !l.slots.Eligible(upstream.KeyOf(l.token(ctx)))
+	return l.patience() == 0 && !l.slots.Eligible(upstream.KeyOf(l.token(ctx)))
 }
 
-func (l *limiter) inVain() bool {
-	return time.Now().UnixNano()-l.vainAt.Load() < int64(vainFor)
+// patience is how long to wait for slots at most.
+func (l *limiter) patience() time.Duration {
+	switch since := time.Now().UnixNano() - l.vainAt.Load(); {
+	case since < int64(vainFor):
+		return 0
+	case since < int64(calmAfter):
+		return queueWait
+	default:
+		return burstWait
+	}
 }

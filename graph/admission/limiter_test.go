@@ -44,7 +44,7 @@ func TestLimiter_RefusesAfterTheQueueWait(t *testing.T) {
 		assert.False(t, l.overloaded(ctx), "the next one may wait")
 		began := time.Now()
 		assert.True(t, refuses(l, ctx))
-		assert.Equal(t, queueWait, time.Since(began))
+		assert.Equal(t, burstWait, time.Since(began))
 
 		assert.True(t, l.overloaded(ctx))
 		began = time.Now()
@@ -53,7 +53,15 @@ func TestLimiter_RefusesAfterTheQueueWait(t *testing.T) {
 
 		time.Sleep(vainFor)
 		assert.False(t, l.overloaded(ctx))
+		began = time.Now()
+		assert.True(t, refuses(l, ctx))
+		assert.Equal(t, queueWait, time.Since(began), "under overload")
+
+		time.Sleep(vainFor)
 		time.AfterFunc(queueWait/2, release)
+		release = take(t, l, ctx)
+		time.Sleep(calmAfter)
+		time.AfterFunc(burstWait-1, release)
 		take(t, l, ctx)()
 	})
 }
@@ -72,7 +80,7 @@ func TestLimiter_QueueIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.EqualValues(t, 5, refused.Load(), "at once")
-		time.Sleep(queueWait)
+		time.Sleep(burstWait)
 		synctest.Wait()
 		assert.EqualValues(t, maxQueued+5, refused.Load())
 		assert.Zero(t, l.slots.Waiting())
