@@ -2,7 +2,10 @@ package upstream
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -34,6 +37,18 @@ func TestEncodedJob_IsTheStruct(t *testing.T) {
 		assert.Equal(t, &job, encoded.Job())
 		assert.Equal(t, *encoded, *encoded.Job().Encode())
 	}
+}
+
+// Programs of unlike versions find each other's records in Redis, under keys that have the Layout in
+// them. Whoever changes a field, their order, or how a text is written gives it another value, and
+// adds its sum here.
+func TestEncode_ALayoutIsOneRecord(t *testing.T) {
+	sums := map[string]string{
+		"1": "a7961584715c83c73c56ea93321675c6986975b4476be8f679bcc34f9e4e6afe",
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(fullJob().Encode().Record)))
+	assert.Equal(t, sums[Layout], sum, "what a Record means has changed: change Layout, too")
+	assert.Equal(t, jobFields, reflect.TypeFor[Job]().NumField(), "each field of a Job is in the record")
 }
 
 func TestEncode_WritesWhatAnAnswerMayShow(t *testing.T) {

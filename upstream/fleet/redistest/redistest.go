@@ -44,14 +44,20 @@ func Start(t testing.TB, args ...string) *Server {
 		}
 		t.Skip("redis-server is not on this machine: apt-get install redis-server")
 	}
-	port := freeport.Get(t)
-	address := "127.0.0.1:" + port
+	address, port := FreeAddress(t)
 	s := &Server{Address: address, URL: "redis://:" + Password + "@" + address, t: t, path: path,
 		args: append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
 			"--requirepass", Password}, args...)}
 	s.Restart()
 	t.Cleanup(s.Kill)
 	return s
+}
+
+// FreeAddress is one that nothing listens on, and its port.
+func FreeAddress(t testing.TB) (address, port string) {
+	t.Helper()
+	port = freeport.Get(t)
+	return "127.0.0.1:" + port, port
 }
 
 // Restart starts the server, empty, after it was killed.
@@ -90,8 +96,15 @@ func (s *Server) Freeze() { _ = s.command.Process.Signal(syscall.SIGSTOP) }
 // Thaw has it go on.
 func (s *Server) Thaw() { _ = s.command.Process.Signal(syscall.SIGCONT) }
 
-// Client speaks to the server, as who may see everything.
+// Client speaks to the server, as who may see everything, until the test ends.
 func (s *Server) Client() rueidis.Client {
+	s.t.Helper()
+	client := s.connect()
+	s.t.Cleanup(client.Close)
+	return client
+}
+
+func (s *Server) connect() rueidis.Client {
 	s.t.Helper()
 	opts := rueidis.MustParseURL(s.URL)
 	opts.ForceSingleClient = true
@@ -99,14 +112,14 @@ func (s *Server) Client() rueidis.Client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(client.Close)
 	return client
 }
 
 // Do runs a command, such as SET key value, and gives what the server answers.
 func (s *Server) Do(words ...string) rueidis.RedisResult {
 	s.t.Helper()
-	client := s.Client()
+	client := s.connect()
+	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return client.Do(ctx, client.B().Arbitrary(words...).Build())

@@ -33,27 +33,17 @@ func refuses(err error) bool {
 	return failed != nil && (failed.RefusesToken() || failed.Type == upstream.LoginInvalid)
 }
 
-// write writes a value unless a younger one is there: the values begin with the moment of
-// their calls, in digits. What has no end, or no such digits, is not one of ours.
-const write = `
-local function write()
-	local there = redis.pcall('GETRANGE', KEYS[1], 0, 15)
-	if type(there) == 'string' and #there == 16 and not there:find('[^0-9a-f]')
-		and there > string.sub(ARGV[1], 1, 16) and redis.call('PTTL', KEYS[1]) > 0 then
-		return 0
-	end
-	redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-	return 1
-end
-`
-
-var newest = rueidis.NewLuaScript(write + `
-return write()`)
-
-// newestJoined tells who waits for the value, too.
-var newestJoined = rueidis.NewLuaScript(write + done + `
+// newest writes a value unless a younger one is there, and tells who waits for it: the values begin
+// with the moment of their calls, in digits. What has no end, or no such digits, is not one of ours.
+var newest = rueidis.NewLuaScript(done + `
 done()
-return write()`)
+local there = redis.pcall('GETRANGE', KEYS[1], 0, 15)
+if type(there) == 'string' and #there == 16 and not there:find('[^0-9a-f]')
+	and there > string.sub(ARGV[1], 1, 16) and redis.call('PTTL', KEYS[1]) > 0 then
+	return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
 
 func (t *Tier) put(s slot, v value, left time.Duration) bool {
 	size := v.size()
@@ -65,6 +55,6 @@ func (t *Tier) put(s slot, v value, left time.Duration) bool {
 		if len(sealed) > s.max {
 			return nil
 		}
-		return newestJoined.Exec(ctx, redis, []string{s.key, s.lease}, []string{rueidis.BinaryString(sealed), milliseconds(left)}).Error()
+		return newest.Exec(ctx, redis, []string{s.key, s.lease}, []string{rueidis.BinaryString(sealed), milliseconds(left)}).Error()
 	})
 }
