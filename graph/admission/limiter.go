@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// burstWait is how long an operation waits for its slots before it is refused, where
+	// burstWait is how long a query waits for its permit before it is refused, where
 	// nobody was in vain for calmAfter: what comes at once, or while the processor was away,
-	// is done by then. queueWait is it sooner after that: under overload who waits is
-	// refused anyway.
+	// is done by then. queueWait is it sooner after that, as under overload who waits is
+	// refused anyway, and for what is heavy: what waits holds memory.
 	burstWait = 150 * time.Millisecond
 	queueWait = 20 * time.Millisecond
 	calmAfter = 5 * time.Second
@@ -28,13 +28,14 @@ const (
 // limiter bounds what is executed at the same time, and shares its slots among tokens as
 // calls of the job API are: operations of one token that hang leave slots to all others.
 type limiter struct {
-	slots  *policy.FairQueue
-	token  func(ctx context.Context) string
-	vainAt atomic.Int64 // unix nanoseconds
+	slots   *policy.FairQueue
+	longest time.Duration // that is waited
+	token   func(ctx context.Context) string
+	vainAt  atomic.Int64 // unix nanoseconds
 }
 
-func newLimiter(slots int, token func(ctx context.Context) string) *limiter {
-	return &limiter{slots: policy.NewFairQueue(slots, maxQueued), token: token}
+func newLimiter(slots int, longest time.Duration, token func(ctx context.Context) string) *limiter {
+	return &limiter{slots: policy.NewFairQueue(slots, maxQueued), longest: longest, token: token}
 }
 
 // acquire gives so many slots to an operation, or refuses it.
@@ -62,6 +63,6 @@ func (l *limiter) patience() time.Duration {
 	case since < int64(calmAfter):
 		return queueWait
 	default:
-		return burstWait
+		return l.longest
 	}
 }

@@ -19,7 +19,7 @@ func withToken(t *testing.T, token string) context.Context {
 
 // limiterOf takes the token from the context.
 func limiterOf(slots int) *limiter {
-	return newLimiter(slots, func(ctx context.Context) string {
+	return newLimiter(slots, burstWait, func(ctx context.Context) string {
 		token, _ := ctx.Value(tokenKey{}).(string)
 		return token
 	})
