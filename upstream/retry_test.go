@@ -54,7 +54,9 @@ func retries(t *testing.T, failing int) (delays []time.Duration) {
 // What a thousand good calls have earned does not let all that fail try again.
 func TestRetries_ReserveIsBounded(t *testing.T) {
 	const failing = 100
-	assert.InDelta(t, 10+failing/5, len(retries(t, failing)), 1)
+	got := len(retries(t, failing))
+	assert.LessOrEqual(t, got, 10+failing/5)
+	assert.GreaterOrEqual(t, got, 10, "the reserve: what a call is worth is lost where it is full still")
 }
 
 func TestRetries_HaveJitter(t *testing.T) {
