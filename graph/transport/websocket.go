@@ -91,17 +91,18 @@ func (t WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		return // Accept has answered
 	}
 	defer conn.CloseNow()
-	slot, ok := t.Connections.begin(client, func() { below.conn.Close() })
-	if !ok {
-		return
-	}
-	defer slot.release()
 	conn.SetReadLimit(maxMessage)
 	t.MaxOperations = cmp.Or(t.MaxOperations, 20)
 	t.InitTimeout = cmp.Or(t.InitTimeout, 3*time.Second)
 	t.WriteTimeout = cmp.Or(t.WriteTimeout, defaultWriteTimeout)
 	t.PingInterval = cmp.Or(t.PingInterval, 25*time.Second)
 	s := newSocket(t, conn, below.conn, r, exec)
+	slot, ok := t.Connections.begin(client, func() { below.conn.Close() })
+	if !ok { // the process has begun to shut down since the check
+		s.close(closeGoingAway, "Going away")
+		return
+	}
+	defer slot.release()
 	s.slot = slot
 	s.serve(r.Context())
 }
