@@ -32,7 +32,7 @@ func TestSoak(t *testing.T) {
 	after := measured()
 	// Connections end a little later than the calls on them. No Eventually here:
 	// it has goroutines of its own.
-	for patience := time.Now().Add(10 * time.Second); !after.within(before) && time.Now().Before(patience); after = measured() {
+	for deadline := time.Now().Add(10 * time.Second); !after.within(before) && time.Now().Before(deadline); after = measured() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	assert.True(t, after.within(before), "something is left")

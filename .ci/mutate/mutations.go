@@ -365,7 +365,7 @@ var mutations = []mutation{
 		"upstream/fleet/tier", "TestTier_InstancesJoinOneCall"},
 	{"a dead instance is not waited for", "upstream/fleet/tier/join.go", "case <-timer.C:\n\t\t\treturn false", "case <-timer.C:",
 		"upstream/fleet/tier", "TestTier_ADeadHolderCostsAShortWait"},
-	{"a slow call of another instance is not waited for alone", "upstream/fleet/tier/join.go", "\tcase <-came:\n\t}", "\t}",
+	{"a slow call of another instance is not waited for alone", "upstream/fleet/tier/join.go", "\tcase <-signal:\n\t}", "\t}",
 		"upstream/fleet/tier", "TestTier_ASlowHolderIsNotSlowerThanOnesOwnCall"},
 	{"a call that fails ends its lease", "upstream/fleet/tier/join.go", "&& leased {", "&& leased && false {",
 		"upstream/fleet/tier", "TestTier_AHoldersFailureIsNobodyElses"},

@@ -29,18 +29,18 @@ const (
 // calls of the job API are: operations of one token that hang leave slots to all others.
 type limiter struct {
 	slots   *policy.FairQueue
-	longest time.Duration // that is waited
+	maxWait time.Duration // for slots
 	token   func(ctx context.Context) string
 	vainAt  atomic.Int64 // unix nanoseconds
 }
 
-func newLimiter(slots int, longest time.Duration, token func(ctx context.Context) string) *limiter {
-	return &limiter{slots: policy.NewFairQueue(slots, maxQueued), longest: longest, token: token}
+func newLimiter(slots int, maxWait time.Duration, token func(ctx context.Context) string) *limiter {
+	return &limiter{slots: policy.NewFairQueue(slots, maxQueued), maxWait: maxWait, token: token}
 }
 
 // acquire gives so many slots to an operation, or refuses it.
 func (l *limiter) acquire(ctx context.Context, slots int) (release func(), ok bool) {
-	tenant, err := l.slots.Acquire(ctx, upstream.KeyOf(l.token(ctx)), nil, slots, l.patience())
+	tenant, err := l.slots.Acquire(ctx, upstream.KeyOf(l.token(ctx)), nil, slots, l.queueTimeout())
 	switch {
 	case err == nil:
 		return func() { l.slots.Release(tenant, slots) }, true
@@ -52,17 +52,17 @@ func (l *limiter) acquire(ctx context.Context, slots int) (release func(), ok bo
 
 // overloaded says whether the caller would be refused a slot at once.
 func (l *limiter) overloaded(ctx context.Context) bool {
-	return l.patience() == 0 && !l.slots.Eligible(upstream.KeyOf(l.token(ctx)))
+	return l.queueTimeout() == 0 && !l.slots.Eligible(upstream.KeyOf(l.token(ctx)))
 }
 
-// patience is how long to wait for slots at most.
-func (l *limiter) patience() time.Duration {
+// queueTimeout is how long to wait for slots at most.
+func (l *limiter) queueTimeout() time.Duration {
 	switch since := time.Now().UnixNano() - l.vainAt.Load(); {
 	case since < int64(vainFor):
 		return 0
 	case since < int64(calmAfter):
 		return queueWait
 	default:
-		return l.longest
+		return l.maxWait
 	}
 }

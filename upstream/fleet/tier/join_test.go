@@ -56,8 +56,8 @@ func (i *instance) asking(id string) <-chan answered {
 	return asking
 }
 
-// given waits for what somebody is given.
-func given(t *testing.T, asking <-chan answered) answered {
+// answerOf waits for what somebody is given.
+func answerOf(t *testing.T, asking <-chan answered) answered {
 	t.Helper()
 	select {
 	case got := <-asking:
@@ -101,7 +101,7 @@ func TestTier_InstancesJoinOneCall(t *testing.T) {
 	source.answer <- nil
 	joined := 0
 	for _, asking := range all {
-		got := given(t, asking)
+		got := answerOf(t, asking)
 		require.NoError(t, got.err)
 		assert.Equal(t, "one", got.name)
 		if got.began != 0 {
@@ -120,12 +120,12 @@ func TestTier_ADeadHolderCostsAShortWait(t *testing.T) {
 	listening(t, redis, 2)
 	never := one.asking("aa")
 	lease(t, redis, 1)
-	got := given(t, other.asking("aa"))
+	got := answerOf(t, other.asking("aa"))
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 	assert.Empty(t, never)
 	close(dead.answer)
-	given(t, never)
+	answerOf(t, never)
 }
 
 // Who made a call of its own, too, takes what comes first.
@@ -148,8 +148,8 @@ func TestTier_ASlowHolderIsNotSlowerThanOnesOwnCall(t *testing.T) {
 	}()
 	require.Eventually(t, func() bool { return source.begun.Load() == 1 }, eventually, time.Millisecond)
 	close(first.answer)
-	assert.Equal(t, "first", given(t, holder).name)
-	got := given(t, waiter)
+	assert.Equal(t, "first", answerOf(t, holder).name)
+	got := answerOf(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "first", got.name)
 	assert.EqualValues(t, 1, source.cancelled.Load())
@@ -171,11 +171,11 @@ func TestTier_AnOldLeaseIsTakenOver(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(names, " "+former), "%s", names)
 	source.answer <- nil
-	got := given(t, holder)
+	got := answerOf(t, holder)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 	close(dead.answer)
-	given(t, never)
+	answerOf(t, never)
 }
 
 func TestTier_AHoldersFailureIsNobodyElses(t *testing.T) {
@@ -188,15 +188,15 @@ func TestTier_AHoldersFailureIsNobodyElses(t *testing.T) {
 	waiter := other.asking("aa")
 	lease(t, redis, 2)
 	failing.answer <- &upstream.Error{Type: upstream.Unavailable}
-	assert.Error(t, given(t, holder).err)
-	got := given(t, waiter)
+	assert.Error(t, answerOf(t, holder).err)
+	got := answerOf(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 
 	alone := one.asking("bb")
 	lease(t, redis, 1)
 	failing.answer <- &upstream.Error{Type: upstream.Unavailable}
-	assert.Error(t, given(t, alone).err)
+	assert.Error(t, answerOf(t, alone).err)
 	require.Eventually(t, func() bool { return !strings.Contains(strings.Join(redis.Keys(), " "), "-call:") }, eventually, 5*time.Millisecond)
 }
 
@@ -205,14 +205,14 @@ func TestTier_NobodyWaitsForWhatIsTooLarge(t *testing.T) {
 	close(large.answer)
 	one, other := join(t, redis, large, maxJoin(eventually)), join(t, redis, source, maxJoin(eventually))
 	listening(t, redis, 2)
-	given(t, one.asking("aa"))
+	answerOf(t, one.asking("aa"))
 	key := lease(t, redis, 1)
 	require.Eventually(t, func() bool { holder, _ := redis.Do("GET", key).ToString(); return holder == "-" }, eventually, time.Millisecond)
 	all := []<-chan answered{other.asking("aa"), one.asking("aa")}
 	require.Eventually(t, func() bool { return source.begun.Load() == 1 && large.begun.Load() == 2 }, eventually, time.Millisecond, "both ask at once")
 	close(source.answer)
 	for _, asking := range all {
-		require.NoError(t, given(t, asking).err)
+		require.NoError(t, answerOf(t, asking).err)
 	}
 }
 
@@ -226,11 +226,11 @@ func TestTier_NobodyWaitsWithoutRedis(t *testing.T) {
 	waiter := other.asking("aa")
 	lease(t, redis, 2)
 	redis.Kill()
-	got := given(t, waiter)
+	got := answerOf(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 	close(never.answer)
-	given(t, holder)
+	answerOf(t, holder)
 }
 
 func TestTier_NobodyWaitsForALeaseThatIsGone(t *testing.T) {
@@ -243,9 +243,9 @@ func TestTier_NobodyWaitsForALeaseThatIsGone(t *testing.T) {
 	waiter := other.asking("aa")
 	key := lease(t, redis, 2)
 	require.NoError(t, redis.Do("DEL", key).Error())
-	assert.Equal(t, "own", given(t, waiter).name)
+	assert.Equal(t, "own", answerOf(t, waiter).name)
 	close(never.answer)
-	given(t, holder)
+	answerOf(t, holder)
 }
 
 func TestTier_GarbageInPlaceOfALeaseIsNone(t *testing.T) {
@@ -261,10 +261,10 @@ func TestTier_GarbageInPlaceOfALeaseIsNone(t *testing.T) {
 	for _, garbage := range [][]string{{"SET", key, "garbage"}, {"RPUSH", key, "garbage"}, {"SET", key, strings.Repeat("x ", 1<<16), "PX", "100000"}, {"SET", key, ""}} {
 		redis.Do("FLUSHALL")
 		require.NoError(t, redis.Do(garbage...).Error())
-		got := given(t, one.asking("aa"))
+		got := answerOf(t, one.asking("aa"))
 		require.NoError(t, got.err)
 		assert.Equal(t, "own", got.name)
 	}
 	close(held.answer)
-	given(t, waiting)
+	answerOf(t, waiting)
 }

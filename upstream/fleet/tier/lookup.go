@@ -18,8 +18,8 @@ type found struct {
 
 // lookup asks Redis, in one round trip. What it gives is "HIT" or "JOINED" with a value, and whatever
 // is wrong with the answer, or with Redis, is none.
-func (t *Tier) lookup(ctx context.Context, s slot, waits *upstream.Waits, began *int64, hit string) (value, string) {
-	got, err := fleet.Ask(ctx, t.fleet, waits, s.max, func(ctx context.Context, redis rueidis.Client) (found, error) {
+func (t *Tier) lookup(ctx context.Context, s slot, r upstream.Request, hit string) (value, string) {
+	got, err := fleet.Ask(ctx, t.fleet, r.Tally.Waits(), s.max, func(ctx context.Context, redis rueidis.Client) (found, error) {
 		return read(ctx, redis, s)
 	})
 	outcome, v := "MISS", value{}
@@ -44,8 +44,9 @@ func (t *Tier) lookup(ctx context.Context, s slot, waits *upstream.Waits, began 
 	if outcome != hit {
 		return value{}, outcome
 	}
-	if began != nil {
-		*began = v.began.UnixNano()
+	t.noteCached(r.Key.Token, s.mark)
+	if r.Began != nil {
+		*r.Began = v.began.UnixNano()
 	}
 	return v, hit
 }

@@ -13,10 +13,12 @@ import (
 )
 
 const (
-	// maxRefused bounds the tokens that are remembered as refused, and maxKept those of
+	// maxRefused bounds the tokens that are remembered as refused, and maxTokens those of
 	// which something may be in memory: the first tier has room for about as many jobs.
 	maxRefused = 10_000
-	maxKept    = 30_000
+	maxTokens  = 30_000
+	// maxKeys bounds the keys of one such token.
+	maxKeys = 16
 	// refuseEvery is how often an instance tells of a token whose refusal it knows already.
 	refuseEvery = time.Second
 )
@@ -25,23 +27,23 @@ const (
 // something may be cached of the token anywhere: a token without one was never answered,
 // and its refusal is no news.
 
-// kept is what this instance may have in memory of one mark's token.
-type kept struct {
-	keys   []upstream.TokenKey // more than one where accounts are the same caller
+// cachedToken is what the first tier may have of one mark's token.
+type cachedToken struct {
+	keys   []upstream.TokenKey // more than one where accounts are the same caller: the last maxKeys
 	since  time.Time
 	marked bool // Redis was told then, or is being told
 }
 
-// keep notes that the first tier has something of the token, and sees to its mark.
-func (t *Tier) keep(token upstream.TokenKey, mark string) {
+// noteCached notes that the first tier has something of the token, and sees to its mark.
+func (t *Tier) noteCached(token upstream.TokenKey, mark string) {
 	now := t.opts.Now()
-	if k, ok := t.kept.GetIfPresent(mark); ok && k.marked && now.Sub(k.since) < t.worth && slices.Contains(k.keys, token) {
+	if k, ok := t.tokens.GetIfPresent(mark); ok && k.marked && now.Sub(k.since) < t.worth && slices.Contains(k.keys, token) {
 		return
 	}
-	t.kept.Compute(mark, func(k kept, _ bool) (kept, otter.ComputeOp) {
+	t.tokens.Compute(mark, func(k cachedToken, _ bool) (cachedToken, otter.ComputeOp) {
 		k.since, k.marked = now, true
 		if !slices.Contains(k.keys, token) {
-			k.keys = append(slices.Clone(k.keys), token)
+			k.keys = append(slices.Clone(k.keys[max(0, len(k.keys)+1-maxKeys):]), token)
 		}
 		return k, otter.WriteOp
 	})
@@ -64,7 +66,7 @@ func (t *Tier) keep(token upstream.TokenKey, mark string) {
 
 // unmarked has the next answer try again.
 func (t *Tier) unmarked(mark string) {
-	t.kept.ComputeIfPresent(mark, func(k kept) (kept, otter.ComputeOp) {
+	t.tokens.ComputeIfPresent(mark, func(k cachedToken) (cachedToken, otter.ComputeOp) {
 		k.marked = false
 		return k, otter.WriteOp
 	})
@@ -106,7 +108,7 @@ func (t *Tier) hear(_ string, mark []byte) { t.forget(string(mark), t.opts.Now()
 // it says whether there may have been something in memory.
 func (t *Tier) forget(mark string, at int64) bool {
 	t.refused.Set(mark, at)
-	k, was := t.kept.Invalidate(mark)
+	k, was := t.tokens.Invalidate(mark)
 	for _, token := range k.keys {
 		t.opts.Forget(token)
 	}

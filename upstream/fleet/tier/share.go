@@ -18,7 +18,7 @@ func (t *Tier) share(token upstream.TokenKey, s slot, v value, err error) bool {
 		t.refuse(s.mark)
 	case err != nil && v.notFound == "":
 	default:
-		t.keep(token, s.mark)
+		t.noteCached(token, s.mark)
 		v.ttl = t.ttl(v)
 		if left := v.ttl - t.opts.Now().Sub(v.began); left >= time.Millisecond {
 			return t.put(s, v, left)

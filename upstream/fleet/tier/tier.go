@@ -61,7 +61,7 @@ type Tier struct {
 	// refused has when tokens were refused here, by their marks' keys: Redis may not have
 	// heard of it.
 	refused *otter.Cache[string, int64]
-	kept    *otter.Cache[string, kept] // by their marks' keys, too
+	tokens  *otter.Cache[string, cachedToken] // by their marks' keys, too
 	// worth is how long anything is served after its call began, by any clock.
 	worth    time.Duration
 	refusals string // channel
@@ -86,7 +86,7 @@ func New(source API, f *fleet.Fleet, opts Options) *Tier {
 		maxJoin: min(cmp.Or(opts.MaxJoin, defaultMaxJoin), opts.ActiveTTL),
 		worth:   max(opts.SettledTTL, opts.ActiveTTL, store.NegativeTTL) + maxSkew}
 	t.refused = otter.Must(&otter.Options[string, int64]{MaximumSize: maxRefused})
-	t.kept = otter.Must(&otter.Options[string, kept]{MaximumSize: maxKept})
+	t.tokens = otter.Must(&otter.Options[string, cachedToken]{MaximumSize: maxTokens})
 	f.Subscribe([]string{t.refusals}, t.hear, func() {})
 	return t
 }
