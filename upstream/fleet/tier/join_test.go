@@ -115,12 +115,14 @@ func TestTier_InstancesJoinOneCall(t *testing.T) {
 
 func TestTier_ADeadHolderCostsAShortWait(t *testing.T) {
 	redis, dead, source := redistest.Start(t), slow("dead"), slow("own")
-	close(source.answer)
 	one, other := join(t, redis, dead, maxJoin(200*time.Millisecond)), join(t, redis, source, maxJoin(200*time.Millisecond))
 	listening(t, redis, 2)
 	never := one.asking("aa")
 	lease(t, redis, 1)
-	got := answerOf(t, other.asking("aa"))
+	waiter := other.asking("aa")
+	require.NoError(t, redis.Do("PEXPIRE", lease(t, redis, 2), "3600000").Error(), "its end is not what is waited for")
+	close(source.answer)
+	got := answerOf(t, waiter)
 	require.NoError(t, got.err)
 	assert.Equal(t, "own", got.name)
 	assert.Empty(t, never)
