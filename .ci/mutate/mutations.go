@@ -143,7 +143,7 @@ var mutations = []mutation{
 		"graph", "TestPrefix_DocumentsAndAnswersHaveIt"},
 	{"a scenario is no way past the token", "upstream/sandbox/scenario.go", "		values.Set(\"api_token\", own)\n", "		values.Set(\"api_token\", Token+own[:0])\n",
 		"upstream/sandbox", "TestScenario_NeedsTheToken"},
-	{"a scenario is the embedded sandbox's", "graph/serve/facade.go", "	if f.UpstreamURL != \"\" {\n		return nil\n	}\n	return sandbox.ScenarioToken", "	return sandbox.ScenarioToken",
+	{"a scenario is the embedded sandbox's", "graph/serve/handler.go", "	if f.UpstreamURL != \"\" {\n		return nil\n	}\n	return sandbox.ScenarioToken", "	return sandbox.ScenarioToken",
 		"graph/e2e/program", "TestScenario_IsTheEmbeddedSandboxsAlone"},
 	{"an ETag is its token's", "graph/responsecache/freshness.go", `c.hash.Sum("etag", token, string(response.Data))`, `c.hash.Sum("etag", string(response.Data))`,
 		"graph/responsecache", "TestFreshness_AnETagIsOneCallersAndOneAnswers"},
