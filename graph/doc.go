@@ -108,7 +108,7 @@
 //   - A limit of one operation: a field with its flag in admission/limits.go, counted in
 //     admission/stats.go, checked in admission/document.go where the text alone says it and
 //     in admission/cost.go where variables do. A limit of the process: serve/settings/settings.go,
-//     and serve/facade.go hands it on.
+//     and serve/handler.go hands it on.
 //   - Something else that instances share: a key and a sealed value of ../upstream/fleet/seal.go,
 //     asked for by ../upstream/fleet/ask.go, which never waits for long. The second tier is the model: a
 //     [upstream.Source] between the store and the client, which [upstream.Request.Fresh] passes by, a
