@@ -107,13 +107,13 @@ func describe(operation *graphql.OperationContext) (o Operation) {
 	if !operation.Stats.OperationStart.IsZero() {
 		o.Took = time.Since(operation.Stats.OperationStart)
 	}
+	o.Name = persisted.TrustOf(operation).Name // what was refused before it was an operation has it too
+	o.Trusted = o.Name != ""
 	if operation.Operation == nil {
 		return o
 	}
 	o.Kind = string(operation.Operation.Operation)
-	if o.Name = persisted.TrustOf(operation).Name; o.Name != "" {
-		o.Trusted = true
-	} else if name := operation.Operation.Name; !mayBeSecret(name) {
+	if name := operation.Operation.Name; !o.Trusted && !mayBeSecret(name) {
 		o.Name = name[:min(len(name), maxName)]
 	}
 	return o

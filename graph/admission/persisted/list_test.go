@@ -94,6 +94,9 @@ func TestList_WhatItCannotStartWith(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
 	}
 	assert.Contains(t, program.Refuse(t, "--trusted-documents="+folder), "is that of another document as well")
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "two.json"), []byte(`{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [
+		{"id": "b", "name": "A", "type": "query", "body": "{ one: __typename }"}, {"id": "b", "name": "B", "type": "query", "body": "{ two: __typename }"}]}`), 0o600))
+	assert.Contains(t, program.Refuse(t, "--trusted-documents="+folder), `two.json: the id "b" is that of another document as well`)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "two.json"), []byte(`[]`), 0o600))
 	assert.Contains(t, program.Refuse(t, "--trusted-documents="+folder), "two.json: it is not a JSON object")
 }
@@ -173,7 +176,9 @@ func TestPersisted_MetricsHaveTheDocumentsName(t *testing.T) {
 	write(t, file, `{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [
 		{"id": "a", "name": "Named", "type": "query", "body": "query Other { `+job+` }"},
 		{"id": "b", "name": "not a name", "type": "query", "body": "# query Comment\nfragment f on Job { id } query Text { `+strings.Replace(job, "name", "...f", 1)+` }"},
-		{"id": "c", "type": "query", "body": "{ `+job+` }"}]}`)
+		{"id": "c", "type": "query", "body": "{ `+job+` }"},
+		{"id": "d", "name": "Paged", "type": "query", "body": "query ($n: Int) { jobs(first: $n) { nodes { id } } }"},
+		{"id": "e", "name": "Outdated", "type": "query", "body": "{ gone }"}]}`)
 	p := program.Start(t, "--trusted-documents="+file)
 	for _, id := range []string{"a", "b", "c"} {
 		for range 3 {
@@ -181,6 +186,8 @@ func TestPersisted_MetricsHaveTheDocumentsName(t *testing.T) {
 		}
 	}
 	named(t, p, "none")
+	post(t, p, `{"documentId": "d", "variables": {"n": 0}}`)
+	named(t, p, "e")
 	var metrics []string
 	for line := range strings.Lines(gqltest.Get(t, p.AdminURL+"/metrics").Body) {
 		if strings.HasPrefix(line, "jobgraph_operation_seconds_count") {
@@ -192,6 +199,8 @@ func TestPersisted_MetricsHaveTheDocumentsName(t *testing.T) {
 		`jobgraph_operation_seconds_count{kind="query",operation="Text",outcome="OK"} 3`,
 		`jobgraph_operation_seconds_count{kind="query",operation="",outcome="OK"} 3`,
 		`jobgraph_operation_seconds_count{kind="",operation="",outcome="PERSISTED_QUERY_NOT_FOUND"} 1`,
+		`jobgraph_operation_seconds_count{kind="",operation="Paged",outcome="BAD_USER_INPUT"} 1`,
+		`jobgraph_operation_seconds_count{kind="",operation="Outdated",outcome="GRAPHQL_VALIDATION_FAILED"} 1`,
 	} {
 		assert.Contains(t, metrics, line)
 	}

@@ -129,6 +129,9 @@ func parseManifest(text []byte) (map[string]document, error) {
 			return nil, errors.New("it is not a manifest of version 1")
 		}
 		for _, operation := range apollo.Operations {
+			if known, ok := documents[operation.ID]; ok && known.text != operation.Body {
+				return nil, fmt.Errorf("the id %.80q is that of another document as well", operation.ID)
+			}
 			documents[operation.ID] = document{operation.Body, operation.Name}
 		}
 	} else if json.Unmarshal(text, &texts) != nil {
