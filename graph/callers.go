@@ -70,7 +70,7 @@ var errNoBearer = errors.New("there is no bearer token")
 
 // anonymous is a caller that has said nothing yet.
 func (c callers) anonymous(r *http.Request) caller {
-	from := caller{token: c.defaultToken, lent: true, fresh: wantsFresh(r.Header), traced: c.answerTrace && r.Header.Get("JobGraph-Trace") == "1"}
+	from := caller{token: c.defaultToken, lent: true, fresh: wantsFresh(r.Header), traced: c.answerTrace && r.Header.Get(traceHeader) == "1"}
 	if c.authenticate != nil {
 		from.token, from.refused = "", errNoBearer
 	}
@@ -83,6 +83,9 @@ func (c callers) anonymous(r *http.Request) caller {
 // ScenarioHeader is the header, or the key of connection_init's payload, that wants a scenario
 // of the sandbox.
 const ScenarioHeader = "X-Sandbox"
+
+// traceHeader is the header that wants to know what was done for a request.
+const traceHeader = "JobGraph-Trace"
 
 // inScenario is the token in the scenario, which is a token of its own: caches, pollers and
 // circuit breakers keep one scenario from another as they keep callers.
@@ -109,6 +112,9 @@ func (c callers) withRequest(next http.Handler, maxBody int64, observe func(ctx 
 		start := time.Now()
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		from := c.identify(r.Context(), c.anonymous(r), r.Header.Values("Authorization"))
+		if c.answerTrace {
+			w.Header().Add("Vary", traceHeader)
+		}
 		if c.scenario != nil {
 			w.Header().Add("Vary", ScenarioHeader)
 			from.token = c.inScenario(from.token, r.Header.Get(ScenarioHeader))

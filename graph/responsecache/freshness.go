@@ -29,10 +29,13 @@ func note(operation *graphql.OperationContext, reads *store.ReadSet) {
 	operation.Stats.SetExtension(readsKey, reads)
 }
 
-// Freshness is that of the operation's response. What has an error has none, nor has what
-// is made of no job, or of one that the store does not serve.
+// Freshness is that of the operation's response. What has an error or extensions has none,
+// nor has what is made of no job, or of one that the store does not serve.
 func (c *Cache) Freshness(ctx context.Context, method string, operation *graphql.OperationContext, response *graphql.Response) (f Freshness) {
 	if response == nil || len(response.Errors) > 0 {
+		return Freshness{}
+	}
+	if len(response.Extensions) > 0 { // they say what was done for this very request
 		return Freshness{}
 	}
 	reads, _ := operation.Stats.GetExtension(readsKey).(*store.ReadSet)

@@ -78,6 +78,16 @@ func TestAnswerTrace_FiguresAreWhatTheJobAPICounts(t *testing.T) {
 	assert.Nil(t, figuresOf(t, ask(t, p, ids(0, 10))), "nor from the cache")
 	assert.NotNil(t, figuresOf(t, ask(t, p, ids(0, 10), "JobGraph-Trace", "1")))
 
+	// A browser's cache gives no figures of another request, nor an answer that has none.
+	get := p.URL + "/graphql?query=" + url.QueryEscape(`{ jobById(id: "60000000000000000000000000000000") { __typename } }`)
+	plain := gqltest.Get(t, get)
+	etag := plain.Header.Get("Etag")
+	require.NotEmpty(t, etag)
+	assert.Contains(t, plain.Header.Values("Vary"), "JobGraph-Trace")
+	traced := gqltest.Get(t, get, "JobGraph-Trace", "1", "If-None-Match", etag)
+	assert.Equal(t, []any{http.StatusOK, "private, no-store", ""}, []any{traced.Status, traced.Header.Get("Cache-Control"), traced.Header.Get("Etag")})
+	assert.NotNil(t, figuresOf(t, traced.Body))
+
 	p = program.Start(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token)
 	assert.Nil(t, figuresOf(t, ask(t, p, ids(0, 10), "JobGraph-Trace", "1")), "it is off unless set")
 	assert.NotNil(t, figuresOf(t, ask(t, program.Start(t), ids(0, 10), "JobGraph-Trace", "1")), "and on with the sandbox")
