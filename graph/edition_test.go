@@ -65,3 +65,15 @@ func TestEdition_IntrospectionTellsOneOfAndDeprecatedInputs(t *testing.T) {
 	assert.Equal(t, []string{"INPUT_OBJECT"}, locations["oneOf"])
 	assert.Subset(t, locations["deprecated"], []string{"FIELD_DEFINITION", "ENUM_VALUE", "ARGUMENT_DEFINITION", "INPUT_FIELD_DEFINITION"})
 }
+
+// What admission/README.md says of where the server differs.
+func TestEdition_WhereItDiffersIsStated(t *testing.T) {
+	s := newStack(t, nil, withSandboxToken)
+	for _, given := range []map[string]any{{"first": "1"}, {"name": 5}, {"from": 1 << 40}} {
+		answer := gqltest.Query(t, s.URL, `query ($first: Int = 1, $name: String = "none", $from: Int) {
+			jobs(first: $first, filter: {name: $name, turnaroundHours: {from: $from}}) { nodes { id } } }`, given)
+		assert.JSONEq(t, `{"jobs": {"nodes": []}}`, answer.Data(), "%v: %s", given, answer.Body)
+	}
+	assert.JSONEq(t, `{"__type": {"isOneOf": false, "fields": [], "inputFields": [], "interfaces": [], "enumValues": [], "possibleTypes": []}}`,
+		s.data(t, `{ __type(name: "String") { isOneOf fields { name } inputFields { name } interfaces { name } enumValues { name } possibleTypes { name } } }`, nil))
+}
