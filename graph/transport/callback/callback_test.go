@@ -51,3 +51,22 @@ func TestOrigins_Validate(t *testing.T) {
 	_, err := Origins{"https://router.example.com"}.Check("HTTPS://Router.Example.COM/" + strings.Repeat("x", 10))
 	assert.NoError(t, err, "letter case does not matter")
 }
+
+func TestOrigins_ADefaultPortMayBeLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		allowed, address string
+		want             bool
+	}{
+		{"https://router.example.com", "https://router.example.com:443/callback", true},
+		{"https://router.example.com:443", "https://router.example.com/callback", true},
+		{"http://router", "HTTP://router:80/callback", true},
+		{"http://[::1]:80", "http://[::1]/callback", true},
+		{"https://router.example.com", "https://router.example.com:80/callback", false},
+		{"https://router.example.com", "http://router.example.com:443/callback", false},
+		{"http://router:8080", "http://router/callback", false},
+		{"http://[::1]", "http://[::1:80]/callback", false},
+	} {
+		_, err := Origins{c.allowed}.Check(c.address)
+		assert.Equal(t, c.want, err == nil, "%s at %s", c.address, c.allowed)
+	}
+}

@@ -37,11 +37,20 @@ func (o Origins) Check(text string) (*url.URL, error) {
 	case address.User != nil, address.Fragment != "":
 		return nil, errors.New("it must have no user, password or fragment")
 	case !slices.ContainsFunc(o, func(allowed string) bool {
-		return strings.EqualFold(allowed, address.Scheme+"://"+address.Host)
+		return strings.EqualFold(withoutDefaultPort(allowed), withoutDefaultPort(address.Scheme+"://"+address.Host))
 	}):
 		return nil, errors.New("it is not of an origin that the operator of this server has allowed")
 	}
 	return address, nil
+}
+
+// withoutDefaultPort is the origin as most clients write it: a router names the port or leaves
+// it out, whatever the operator did.
+func withoutDefaultPort(origin string) string {
+	if scheme, _, _ := strings.Cut(origin, ":"); strings.EqualFold(scheme, "https") {
+		return strings.TrimSuffix(origin, ":443")
+	}
+	return strings.TrimSuffix(origin, ":80")
 }
 
 // mayBePrivate says whether the operator has named a host of a private network: an address,
