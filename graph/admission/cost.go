@@ -33,7 +33,7 @@ func (g *Guard) checkCost(ctx context.Context, operation *ast.OperationDefinitio
 				return refused(errcode.BadUserInput, "first is %d, and must be 1 to %d.", length, g.limits.IDs)
 			}
 			calls = addSat(calls, paging.MaxCalls)
-			cost = addSat(cost, addSat(callWeight, mulSat(length, root.weight-callWeight)))
+			cost = addSat(cost, addSat(addSat(callWeight, root.once), mulSat(length, root.weight-callWeight)))
 		default:
 			cost = addSat(cost, root.weight)
 		}

@@ -59,9 +59,13 @@ func TestPrice_TheSDLSaysWhatTheGuardCounts(t *testing.T) {
 func TestPrice_HeadersTellIt(t *testing.T) {
 	p := program.Start(t)
 	for query, want := range map[string][2]string{
-		`{ __typename }`: {"0", "0"},
-		`{ job(ids: ["aa", "bb"]) { __typename } }`:                                                          {"20", "2"},
-		`{ job(ids: []) { __typename } }`:                                                                    {"0", "0"},
+		`{ __typename }`:                      {"0", "0"},
+		`{ jobs(first: 5) { nodes { id } } }`: {"15", "12"},
+		`{ jobs(first: 5) { edges { node { id } } pageInfo { hasNextPage } } }`:                                              {"21", "12"},
+		`{ jobs(first: 9) { ...p } jobs(first: 9) { nodes { id } } } fragment p on JobConnection { pageInfo { endCursor } }`: {"20", "12"},
+		`{ jobs { __typename } }`:                   {"10", "12"},
+		`{ job(ids: ["aa", "bb"]) { __typename } }`: {"20", "2"},
+		`{ job(ids: []) { __typename } }`:           {"0", "0"},
 		`{ a: jobById(id: "aa") { ...j } b: jobById(id: "bb") { ...j } } fragment j on Job { id }`:           {"20", "2"},
 		`{ job(ids: ["aa", "bb"]) { ... on Job { options { name } returnTargets { kind settings } name } }}`: {"40", "2"},
 		`{ _entities(representations: [{__typename: "Job", id: "aa"}]) { ... on Job { name } } }`:            {"10", "1"},

@@ -101,8 +101,12 @@ func listLength(value *ast.Value, variables map[string]any, operation *ast.Opera
 	}
 }
 
-// pageField is the field whose list is as long as its argument first says.
-const pageField = "jobs"
+// pageField is the field whose list is as long as its argument first says, and pageInfoField
+// what such a page has once.
+const (
+	pageField     = "jobs"
+	pageInfoField = "pageInfo"
+)
 
 // pageLength is what first says before anything is coerced: the schema's default where it is
 // left out or null. What is no number is 1: coercion refuses it.

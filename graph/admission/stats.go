@@ -31,12 +31,13 @@ type root struct {
 	// as many as the schema says.
 	page  bool
 	first *ast.Value
-	// fields is what one entry answers with, and weight what it costs.
-	fields, weight int
+	// fields is what one entry answers with, weight what it costs, and once what a page costs
+	// besides, however long it is.
+	fields, weight, once int
 }
 
 // selectionStats is what a selection set holds, its fragments included.
-type selectionStats struct{ depth, fields, weight int }
+type selectionStats struct{ depth, fields, weight, once int }
 
 // walker walks a document. Each fragment is measured once and remembered: a query
 // of fragments that spread each other twice would take for ever otherwise.
@@ -170,10 +171,14 @@ func (w *walker) root(into *operationStats, field *ast.Field, at map[string]int)
 	if i, known := at[field.Alias]; known {
 		into.roots[i].fields = addSat(into.roots[i].fields, below.fields)
 		into.roots[i].weight = addSat(into.roots[i].weight, below.weight)
+		into.roots[i].once = addSat(into.roots[i].once, below.once)
 		return
 	}
 	at[field.Alias] = len(into.roots)
-	measured := root{name: field.Name, fields: below.fields, weight: addSat(entryWeight(field.Name, len(field.SelectionSet) > 0), below.weight)}
+	measured := root{
+		name: field.Name, fields: below.fields, once: below.once,
+		weight: addSat(entryWeight(field.Name, len(field.SelectionSet) > 0), below.weight),
+	}
 	if name, ok := slicingArguments[field.Name]; ok {
 		if argument := field.Arguments.ForName(name); argument != nil {
 			measured.list = argument.Value
@@ -197,6 +202,9 @@ func (w *walker) selection(set ast.SelectionSet) selectionStats {
 			one.depth = addSat(one.depth, 1)
 			one.fields = addSat(keyWeight(selection.Alias), mulSat(w.sizes.of(selection.Name), one.fields))
 			one.weight = mulSat(w.sizes.of(selection.Name), addSat(entryWeight(selection.Name, len(selection.SelectionSet) > 0), one.weight))
+			if selection.Name == pageInfoField {
+				one.weight, one.once = 0, one.weight
+			}
 		case *ast.InlineFragment:
 			one = w.selection(selection.SelectionSet)
 		case *ast.FragmentSpread:
@@ -205,6 +213,7 @@ func (w *walker) selection(set ast.SelectionSet) selectionStats {
 		all.depth = max(all.depth, one.depth)
 		all.fields = addSat(all.fields, one.fields)
 		all.weight = addSat(all.weight, one.weight)
+		all.once = addSat(all.once, one.once)
 	}
 	return all
 }

@@ -97,20 +97,26 @@ func TestFederation(t *testing.T) {
 	t.Run("a router reads the cost that JobGraph tells", func(t *testing.T) {
 		url := start(t, `Listening on (http://[0-9.:]+)`, "node_modules/.bin/hive-gateway", "supergraph", c.supergraph,
 			"--config-path", "federation/gateway-cost.config.js", "--host", "127.0.0.1", "--port", freeport.Get(t)) + "/graphql"
-		query := fmt.Sprintf(`{"query": "{ job(ids: %s) { ... on Job { id returnTargets { kind } } } }"}`,
-			strings.ReplaceAll(fmt.Sprintf("%q", slices.Repeat([]string{copied}, 10)), `" "`, `\", \"`))
-		query = strings.NewReplacer(`["`, `[\"`, `"]`, `\"]`).Replace(query)
-		request := post(t, c.jobs, hiveCanary, query)
-		request.Header.Set("JobGraph-Cost", "1")
-		own, err := strconv.Atoi(gqltest.Do(t, request).Header.Get("JobGraph-Cost"))
-		require.NoError(t, err)
-		var answer struct {
-			Extensions struct{ Cost struct{ Estimated int } }
+		ids := strings.ReplaceAll(fmt.Sprintf("%q", slices.Repeat([]string{copied}, 10)), `" "`, `", "`)
+		for _, price := range []struct {
+			query     string
+			own, more int
+		}{
+			{`{ job(ids: ` + ids + `) { ... on Job { id returnTargets { kind } } } }`, 150, 10},
+			{`{ jobs(first: 7) { edges { cursor } pageInfo { hasNextPage } } }`, 18, 1},
+		} {
+			query, err := json.Marshal(map[string]string{"query": price.query})
+			require.NoError(t, err)
+			request := post(t, c.jobs, sandbox.Token, string(query))
+			request.Header.Set("JobGraph-Cost", "1")
+			assert.Equal(t, strconv.Itoa(price.own), gqltest.Do(t, request).Header.Get("JobGraph-Cost"), price.query)
+			var answer struct {
+				Extensions struct{ Cost struct{ Estimated int } }
+			}
+			body := gqltest.Do(t, post(t, url, sandbox.Token, string(query))).Body
+			require.NoError(t, json.Unmarshal([]byte(body), &answer), body)
+			assert.Equal(t, price.own+price.more, answer.Extensions.Cost.Estimated, "Hive adds the type's own weight, 1, to that of its field")
 		}
-		body := gqltest.Do(t, post(t, url, hiveCanary, query)).Body
-		require.NoError(t, json.Unmarshal([]byte(body), &answer), body)
-		assert.Equal(t, 150, own)
-		assert.Equal(t, own+10, answer.Extensions.Cost.Estimated, "Hive adds the union's own weight, 1, to that of its field")
 	})
 	t.Run("each federation version composes", func(t *testing.T) {
 		said := run(t, "node", "federation/versions.js", c.jobs)
