@@ -103,6 +103,14 @@ func TestJobs_AnEmptyAccount(t *testing.T) {
 }
 
 // What a page shows is in the store: the jobs by their ids, and the list itself.
+func TestJobs_TheSchemasCursorIsOne(t *testing.T) {
+	url := lists(t, account(3))
+	_, example, found := strings.Cut(graph.SDL(), "for the jobs that follow this one, such as `\\\"")
+	require.True(t, found)
+	example, _, _ = strings.Cut(example, `\"`)
+	assert.NotNil(t, pageOf(t, url, map[string]any{"after": example}).Jobs, example)
+}
+
 func TestJobs_WhatAPageShowsCostsNothingAfterwards(t *testing.T) {
 	api := account(50)
 	url := lists(t, api)

@@ -326,7 +326,7 @@ type JobConnection {
 type JobEdge {
   "The job."
   node: Job! @cost(weight: 1)
-  "What to give as ` + "`" + `after` + "`" + ` for the jobs that follow this one, such as ` + "`" + `\"AYCA2OiC8ssDAQA\"` + "`" + `. It stays good, whatever becomes of the job."
+  "What to give as ` + "`" + `after` + "`" + ` for the jobs that follow this one, such as ` + "`" + `\"AYTw5OWa54AFAQBkNGZiODcxZTA3NTE0MzA0YjIzMTMxYjQ1ZjhjYWExZg\"` + "`" + `. It stays good, whatever becomes of the job."
   cursor: String!
   "The account that the job belongs to, such as ` + "`" + `\"my_account_name\"` + "`" + `; null where the job API does not say it."
   username: String
