@@ -363,7 +363,9 @@ func TestCallbacks_OnlyWhereTheyAreOnAndAsked(t *testing.T) {
 	body := `{"query": "subscription { jobUpdated(ids: [\"0001\"]) { __typename } }", "extensions": {"subscription": {"callbackUrl": ` + strconv.Quote(r.URL) + `, "subscriptionId": "a", "verifier": "b"}}}`
 	assert.Equal(t, http.StatusNotAcceptable, gqltest.Post(t, r.live.URL+"/graphql", body, "Accept", "application/json").Status)
 	off := startLive(t, nil)
-	assert.Equal(t, http.StatusNotAcceptable, gqltest.Post(t, off.URL+"/graphql", body, "Accept", "application/json;callbackSpec=1.0").Status)
+	refused := gqltest.Post(t, off.URL+"/graphql", body, "Accept", "application/json;callbackSpec=1.0")
+	assert.Equal(t, http.StatusNotAcceptable, refused.Status)
+	assert.Contains(t, refused.Body, "--subscription-callback-origin")
 	assert.Empty(t, r.calls)
 	query := gqltest.Post(t, r.live.URL+"/graphql", `{"query": "{ __typename }"}`, "Accept", "application/json;callbackSpec=1.0")
 	assert.Equal(t, `{"data":{"__typename":"Query"}}`, query.Body, "a query is a query")

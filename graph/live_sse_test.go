@@ -143,7 +143,8 @@ func TestSSE_JSONIsServedWhereItIsPreferred(t *testing.T) {
 func TestSSE_ASubscriptionNeedsAStream(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
-	answer := gqltest.Query(t, s.URL+"/graphql", `subscription { jobUpdated(ids: "0001") { __typename } }`, nil)
+	answer := gqltest.Query(t, s.URL+"/graphql", `subscription { jobUpdated(ids: "0001") { __typename } }`, nil, "Accept", "application/json, text/event-stream")
 	assert.Contains(t, answer.Body, "A subscription needs a WebSocket")
+	assert.Contains(t, answer.Body, "before any JSON", "it has the stream's type already")
 	assert.Zero(t, s.poller.Jobs())
 }

@@ -164,6 +164,8 @@ func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *
 		a.fail(operation, failures)
 	case operation.Operation.Operation == ast.Subscription && h.Callbacks != nil && wantsCallbacks(a.r):
 		h.Callbacks.accept(a, params)
+	case operation.Operation.Operation == ast.Subscription && wantsCallbacks(a.r):
+		a.refuse(noCallbacks)
 	case operation.Operation.Operation == ast.Subscription:
 		a.refuse(needsStream)
 	default:

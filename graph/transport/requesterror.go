@@ -80,7 +80,9 @@ var (
 	notAcceptable = requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
 		message: "Accept has none of application/graphql-response+json and application/json, in UTF-8."}
 	needsStream = requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
-		message: "A subscription needs a WebSocket (graphql-transport-ws), or POST with Accept: text/event-stream."}
+		message: "A subscription needs a WebSocket (graphql-transport-ws), or an Accept that has text/event-stream before any JSON, or multipart/mixed;subscriptionSpec=1.0."}
+	noCallbacks = requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
+		message: "This server calls no router back. Its operator names those that it may call by --subscription-callback-origin; until then subscribe over a WebSocket or with Accept: text/event-stream."}
 	tooLarge = requestError{status: http.StatusRequestEntityTooLarge, code: codeBadRequest,
 		message: "The body is larger than this server takes. Send less at a time."}
 )
