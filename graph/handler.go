@@ -110,7 +110,8 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	if !ok {
 		lists = noLists{}
 	}
-	resolver := &Resolver{poller: poller, pages: paging.Pager{Source: lists, Timeout: opts.UpstreamTimeout}}
+	limits := cmp.Or(opts.Limits, admission.DefaultLimits())
+	resolver := &Resolver{poller: poller, pages: paging.Pager{Source: lists, Timeout: opts.UpstreamTimeout}, maxPage: limits.IDs}
 	own := servedSchema()
 	names := renamer(opts.Prefix.names(slices.Collect(maps.Values(own.Types))))
 	if len(names) > 0 {
@@ -142,7 +143,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		server.Use(persisted.Automatic(opts.SharedDocuments))
 	}
 	guard := admission.New(schema.Schema(), admission.Options{
-		Limits:        cmp.Or(opts.Limits, admission.DefaultLimits()),
+		Limits:        limits,
 		Introspection: !opts.HideSchema,
 		SubgraphSDL:   opts.SubgraphSDL,
 		OwnNames:      names.inverse(),

@@ -22,6 +22,7 @@ func (r *Resolver) pageOf(ctx context.Context, filter *upstream.Filter, first *i
 	if err != nil {
 		return nil, err
 	}
+	request.First = min(request.First, r.maxPage) // the schema's default may be more, and nothing else
 	page, err := r.pages.Page(ctx, request)
 	if err != nil {
 		return nil, listError(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"jobgraph/graph"
+	"jobgraph/graph/admission"
 	"jobgraph/graph/budget"
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/upstream"
@@ -22,13 +23,17 @@ import (
 )
 
 // lists serves the facade, with its store, over a job API that lists.
-func lists(t *testing.T, handler http.Handler) string {
+func lists(t *testing.T, handler http.Handler, settings ...func(*graph.Options)) string {
 	t.Helper()
 	rest := httptest.NewServer(handler)
 	client, err := upstream.New(rest.URL, upstream.Options{})
 	require.NoError(t, err)
 	jobs := store.New(client, store.Options{ActiveTTL: time.Minute, SettledTTL: time.Minute})
-	server := httptest.NewServer(graph.NewHandler(jobs, graph.Options{DefaultToken: "aa11", CacheResponses: true}))
+	options := graph.Options{DefaultToken: "aa11", CacheResponses: true}
+	for _, set := range settings {
+		set(&options)
+	}
+	server := httptest.NewServer(graph.NewHandler(jobs, options))
 	t.Cleanup(func() { server.Close(); jobs.Close(); client.Close(); rest.Close() })
 	return server.URL
 }
@@ -103,6 +108,19 @@ func TestJobs_AnEmptyAccount(t *testing.T) {
 }
 
 // What a page shows is in the store: the jobs by their ids, and the list itself.
+func TestJobs_WhoGivesNoFirstGetsAPage(t *testing.T) {
+	url := lists(t, account(9), func(o *graph.Options) {
+		o.Limits = admission.DefaultLimits()
+		o.Limits.IDs = 5
+	})
+	for _, variables := range []map[string]any{nil, {"first": nil}} {
+		page := pageOf(t, url, variables).Jobs
+		assert.Len(t, page.Nodes, 5)
+		assert.True(t, page.PageInfo.HasNextPage)
+	}
+	assert.Contains(t, gqltest.Query(t, url, `{ jobs(first: 20) { nodes { id } } }`, nil).Message(), "first is 20, and must be 1 to 5")
+}
+
 func TestJobs_TheSchemasCursorIsOne(t *testing.T) {
 	url := lists(t, account(3))
 	_, example, found := strings.Cut(graph.SDL(), "for the jobs that follow this one, such as `\\\"")

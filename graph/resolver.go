@@ -9,4 +9,6 @@ import (
 type Resolver struct {
 	poller *poll.Poller
 	pages  paging.Pager
+	// maxPage is the most jobs of a page.
+	maxPage int
 }

@@ -71,12 +71,14 @@ func New(schema *ast.Schema, opts Options) *Guard {
 		token = func(context.Context) string { return "" }
 	}
 	maxWeight := max(opts.MaxInflight, 256)
+	sizes := newSizes(schema)
+	sizes[pageField] = min(sizes[pageField], opts.Limits.IDs) // who gives no first is not to blame
 	return &Guard{
 		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
 		schema:    schema,
 		served:    opts.ServedNames,
 		own:       opts.OwnNames,
-		sizes:     newSizes(schema),
+		sizes:     sizes,
 		permits:   newLimiter(cmp.Or(opts.MaxInflight, 256), burstWait, token),
 		heavy:     newLimiter(maxWeight, queueWait, token),
 		maxWeight: maxWeight,
