@@ -283,3 +283,31 @@ func TestTraces_OffUnlessSet(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier pigeon")
 	assert.Contains(t, program.Refuse(t, "--listen", "127.0.0.1:0", "--admin-listen", ""), "OTEL_EXPORTER_OTLP_PROTOCOL")
 }
+
+func TestTraces_AWrongVariableIsNamedAndNotShown(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]struct{ variable, value, says string }{
+		"headers without a name": {"OTEL_EXPORTER_OTLP_HEADERS", "Bearer canary", "parse headers"},
+		"a header's escapes":     {"OTEL_EXPORTER_OTLP_HEADERS", "authorization=%zzcanary", "escape header value"},
+		"address":                {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:canary@127.0.0.1/%zz", "OTEL_EXPORTER_OTLP_ENDPOINT must be like http://"},
+		"address, no scheme":     {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "canary:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must be like http://"},
+		"timeout":                {"OTEL_EXPORTER_OTLP_TIMEOUT", "canary", "a timeout is in milliseconds"},
+		"certificate":            {"OTEL_EXPORTER_OTLP_CERTIFICATE", "/canary", "read tls ca cert file"},
+		"sampler":                {"OTEL_TRACES_SAMPLER", "canary", "OTEL_TRACES_SAMPLER"},
+	} {
+		for _, protocol := range []string{"http/protobuf", "grpc"} {
+			t.Run(name+" "+protocol, func(t *testing.T) {
+				command := program.Command(t, "--listen", "127.0.0.1:0", "--admin-listen", "")
+				command.Env = append(command.Env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9",
+					"OTEL_EXPORTER_OTLP_PROTOCOL="+protocol, wrong.variable+"="+wrong.value)
+				stop := time.AfterFunc(program.Timeout, func() { _ = command.Process.Kill() })
+				defer stop.Stop()
+				said, err := command.CombinedOutput()
+				assert.ErrorContains(t, err, "exit status 1")
+				assert.Contains(t, string(said), wrong.says)
+				assert.NotContains(t, string(said), "canary")
+				assert.Equal(t, 1, strings.Count(string(said), "\n"), "one line: %s", said)
+			})
+		}
+	}
+}

@@ -4,13 +4,16 @@ package tracing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
@@ -57,9 +60,15 @@ func Start(ctx context.Context, version string, logger *slog.Logger) (trace.Trac
 	if err != nil {
 		return nil, nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	otel.SetErrorHandler(&errorLog{logger: logger})
+	var wrongSampler atomic.Bool
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) { wrongSampler.Store(true) }))
 	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(own), sdktrace.WithBatcher(exporter,
 		sdktrace.WithExportTimeout(exportTimeout), sdktrace.WithMaxQueueSize(maxQueue)))
+	otel.SetErrorHandler(&errorLog{logger: logger})
+	if wrongSampler.Load() {
+		defer provider.Shutdown(ctx)
+		return nil, nil, errSampler
+	}
 	return provider.Tracer("jobgraph", trace.WithInstrumentationVersion(version)), func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 		defer cancel()
@@ -67,7 +76,44 @@ func Start(ctx context.Context, version string, logger *slog.Logger) (trace.Trac
 	}, nil
 }
 
+var errSampler = errors.New("OTEL_TRACES_SAMPLER or OTEL_TRACES_SAMPLER_ARG is wrong: a sampler is like parentbased_traceidratio, and its argument from 0 to 1")
+
+// newExporter is what the environment says. The library takes a wrong variable for none, and
+// writes what was in it to standard error, secrets too: here it is an error.
 func newExporter(ctx context.Context) (*otlptrace.Exporter, error) {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+		if endpoint, err := url.Parse(os.Getenv(name)); err != nil || endpoint.Opaque != "" {
+			return nil, fmt.Errorf("%s must be like http://collector.example.com:4318", name)
+		}
+	}
+	check := &settingsCheck{Handler: slog.DiscardHandler}
+	otel.SetLogger(logr.FromSlogHandler(check))
+	defer otel.SetLogger(logr.Discard())
+	exporter, err := exporterOf(ctx)
+	if err == nil && check.failed != "" {
+		_ = exporter.Shutdown(ctx)
+		return nil, fmt.Errorf("a variable that begins with OTEL_EXPORTER_OTLP_ is wrong (%s): headers are like name=value,name=value, a timeout is in milliseconds, and certificates are PEM files", check.failed)
+	}
+	return exporter, err
+}
+
+// settingsCheck hears of what failed to be read of the environment, and takes nothing over
+// of what was in it.
+type settingsCheck struct {
+	slog.Handler
+	failed string // what was being done, such as "parse headers"
+}
+
+func (c *settingsCheck) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelError
+}
+
+func (c *settingsCheck) Handle(_ context.Context, record slog.Record) error {
+	c.failed = record.Message
+	return nil
+}
+
+func exporterOf(ctx context.Context) (*otlptrace.Exporter, error) {
 	protocol := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 	if protocol == "" {
 		protocol = os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")
