@@ -134,6 +134,7 @@ func TestIdentity_ACallersTokenChoosesTheAccount(t *testing.T) {
 		"expired":            i.sign(key, "one", oidc.RS256, claimSet{"exp": time.Now().Add(-31 * time.Second).Unix()}),
 		"no end":             i.sign(key, "one", oidc.RS256, claimSet{"exp": nil}),
 		"early":              i.sign(key, "one", oidc.RS256, claimSet{"nbf": time.Now().Add(time.Minute).Unix()}),
+		"early by far":       i.sign(key, "one", oidc.RS256, claimSet{"nbf": 1e30}),
 		"for another":        i.sign(key, "one", oidc.RS256, claimSet{"aud": "others"}),
 		"of another":         i.sign(key, "one", oidc.RS256, claimSet{"iss": "https://login.example.com"}),
 		"of no tenant":       i.sign(key, "one", oidc.RS256, claimSet{"tenant": "unknown"}),
@@ -259,6 +260,19 @@ func TestIdentity_AProviderThatIsDownAtStart(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`{"claim": "tenant", "tenants": {"news": {"username": "john_doe", "securekeyFile": "key"}}}`), 0o600))
 	require.Eventually(t, func() bool { return post("news").Status == http.StatusOK }, program.Timeout, 50*time.Millisecond)
 	assert.Equal(t, http.StatusUnauthorized, post("acme").Status)
+
+	// A tenant's secret may come after it, and the file may be wrong meanwhile.
+	said := func(text string) func() bool { return func() bool { return strings.Contains(p.Log(), text) } }
+	late := `{"claim": "tenant", "tenants": {"late": {"username": "john_doe", "securekeyFile": "late"}}}`
+	require.NoError(t, os.WriteFile(file, []byte(late+"}"), 0o600))
+	require.Eventually(t, said("it must be JSON"), program.Timeout, 50*time.Millisecond)
+	require.NoError(t, os.WriteFile(file, []byte(late), 0o600))
+	require.Eventually(t, said("no such file"), program.Timeout, 50*time.Millisecond)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "late"), []byte(sandbox.SecureKey), 0o600))
+	require.Eventually(t, func() bool { return post("late").Status == http.StatusOK }, program.Timeout, 50*time.Millisecond)
+	require.NoError(t, os.Remove(file))
+	require.Eventually(t, said("open "+file), program.Timeout, 50*time.Millisecond)
+	assert.Equal(t, http.StatusOK, post("late").Status, "those before stay")
 }
 
 func TestIdentity_EachSubjectHasARate(t *testing.T) {

@@ -41,7 +41,7 @@ type tenant struct {
 type tenants struct {
 	opts     Options
 	accounts *account.Accounts
-	content  []byte // of the file, as it was read last
+	content  []byte // of the file, as it was taken over last
 
 	mu    sync.RWMutex
 	claim string
@@ -100,26 +100,40 @@ func (t *tenants) handle(claims map[string]json.RawMessage) (string, bool) {
 	return "", false
 }
 
-// keep takes over a file that has changed. One that is wrong changes nothing.
+// keep takes over a file that has changed. One that is wrong changes nothing, and is tried
+// again: the file of a new tenant's secret may come after it.
 func (t *tenants) keep(ctx context.Context) {
+	said := ""
 	ticker := time.NewTicker(rereadEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			content, err := read(t.opts.Tenants)
-			if err != nil || bytes.Equal(content, t.content) {
-				continue // it is being replaced, or is the same
+			wrong := ""
+			if err := t.reread(); err != nil {
+				wrong = err.Error()
 			}
-			if err := t.apply(content); err != nil {
-				t.opts.Logger.Error("the changed tenants are wrong, and those before stay", "error", err)
-			} else {
-				t.opts.Logger.Info("the tenants have changed", "tenants", len(t.open))
+			if wrong != "" && wrong != said {
+				t.opts.Logger.Error("the changed tenants are wrong, and those before stay; the file is tried again", "error", wrong)
 			}
+			said = wrong
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// reread takes over the file where it is another one.
+func (t *tenants) reread() error {
+	content, err := read(t.opts.Tenants)
+	if err != nil || bytes.Equal(content, t.content) {
+		return err
+	}
+	if err := t.apply(content); err != nil {
+		return err
+	}
+	t.opts.Logger.Info("the tenants have changed", "tenants", len(t.open))
+	return nil
 }
 
 func read(name string) ([]byte, error) {
@@ -137,7 +151,6 @@ func read(name string) ([]byte, error) {
 
 // apply opens the accounts that are new and removes those that are gone or are others.
 func (t *tenants) apply(content []byte) error {
-	t.content = content
 	file, err := parse(content)
 	if err != nil {
 		return err
@@ -158,6 +171,7 @@ func (t *tenants) apply(content []byte) error {
 	gone := maps.Clone(t.open)
 	t.claim, t.open = file.Claim, next
 	t.mu.Unlock()
+	t.content = content
 	for value, before := range gone {
 		if next[value].account != before.account {
 			t.accounts.Remove(before.account)
@@ -169,7 +183,8 @@ func (t *tenants) apply(content []byte) error {
 func parse(content []byte) (file tenantsFile, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&file); err != nil {
+	err = decoder.Decode(&file)
+	if _, end := decoder.Token(); err != nil || end != io.EOF {
 		return file, errors.New(`it must be JSON such as {"claim": "tenant", "tenants": {"acme": {"username": "acme_api", "securekeyFile": "acme.key"}}}`)
 	}
 	if file.Claim == "" || len(file.Tenants) == 0 {

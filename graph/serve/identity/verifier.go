@@ -50,10 +50,10 @@ type claims struct {
 // verifier verifies tokens by the provider's keys.
 type verifier struct {
 	opts     Options
-	client   *http.Client
+	client   *http.Client // for its metadata: how often is the verifier's own
+	keys     *http.Client // for its keys: how often is for callers to say
 	fetches  *rate.Limiter
-	failing  atomic.Bool // the last request of the provider failed
-	fetched  atomic.Bool // there are keys, or have been
+	failing  atomic.Bool // the last request of the provider failed, or was one too many
 	hash     *keyedhash.Hasher
 	verified *otter.Cache[keyedhash.Sum, *claims]
 
@@ -61,6 +61,8 @@ type verifier struct {
 	// current is nil until the provider was reached. Where it has no keys yet and cannot
 	// fetch them, previous has those before.
 	current, previous *oidc.IDTokenVerifier
+	// proven is the one that verified a token last, and so has keys; nil: none did.
+	proven atomic.Pointer[oidc.IDTokenVerifier]
 }
 
 func newVerifier(opts Options) *verifier {
@@ -74,8 +76,10 @@ func newVerifier(opts Options) *verifier {
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport.(*http.Transport).Clone()
 	}
-	client.Transport = &bounded{client.Transport, v}
-	v.client = &client
+	keys := client
+	client.Transport = &bounded{client.Transport, v, nil}
+	keys.Transport = &bounded{keys.Transport, v, v.fetches}
+	v.client, v.keys = &client, &keys
 	return v
 }
 
@@ -83,12 +87,14 @@ func newVerifier(opts Options) *verifier {
 type bounded struct {
 	http.RoundTripper
 	verifier *verifier
+	limit    *rate.Limiter // nil: there is none
 }
 
 var errTooOften = errors.New("the provider was asked too often lately")
 
 func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !b.verifier.fetches.Allow() {
+	if b.limit != nil && !b.limit.Allow() {
+		b.verifier.failing.Store(true)
 		return nil, errTooOften
 	}
 	response, err := b.RoundTripper.RoundTrip(r)
@@ -140,7 +146,7 @@ func (v *verifier) discover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next := provider.VerifierContext(oidc.ClientContext(ctx, v.client), &oidc.Config{
+	next := provider.VerifierContext(oidc.ClientContext(ctx, v.keys), &oidc.Config{
 		ClientID:             v.opts.Audience,
 		SupportedSigningAlgs: []string{oidc.RS256, oidc.ES256},
 		SkipExpiryCheck:      true, // it is checked with the leeway
@@ -182,18 +188,18 @@ func (v *verifier) check(ctx context.Context, raw string) (*claims, error) {
 		return nil, graph.ErrNoVerifier
 	}
 	token, err := current.Verify(ctx, raw)
-	if err != nil && v.failing.Load() {
-		if previous == nil && !v.fetched.Load() {
-			return nil, graph.ErrNoVerifier
-		}
-		if previous != nil {
-			token, err = previous.Verify(ctx, raw)
-		}
+	switch proven := v.proven.Load(); {
+	case err == nil:
+		v.proven.Store(current)
+	case !v.failing.Load(), proven == current:
+	case proven == nil:
+		return nil, graph.ErrNoVerifier
+	case previous != nil:
+		token, err = previous.Verify(ctx, raw)
 	}
 	if err != nil {
 		return nil, errForeign // its text may repeat what the token says
 	}
-	v.fetched.Store(true)
 	c := &claims{subject: token.Subject, expires: token.Expiry.Add(v.opts.Leeway), bytes: 2 * len(raw)}
 	var times struct {
 		Expires   json.Number `json:"exp"`
@@ -203,7 +209,7 @@ func (v *verifier) check(ctx context.Context, raw string) (*claims, error) {
 		return nil, errForeign
 	}
 	if notBefore, err := times.NotBefore.Float64(); err == nil &&
-		time.Now().Add(v.opts.Leeway).Before(time.UnixMilli(int64(1000*notBefore))) {
+		notBefore > float64(time.Now().Add(v.opts.Leeway).UnixMilli())/1000 { // as numbers: a moment may be beyond time's
 		return nil, errEarly
 	}
 	return c, nil
