@@ -52,6 +52,7 @@ type verifier struct {
 	opts     Options
 	client   *http.Client // for its metadata: how often is the verifier's own
 	keys     *http.Client // for its keys: how often is for callers to say
+	keyless  atomic.Bool  // the last request for its keys failed
 	fetches  *rate.Limiter
 	failing  atomic.Bool // the last request of the provider failed, or was one too many
 	hash     *keyedhash.Hasher
@@ -98,7 +99,11 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errTooOften
 	}
 	response, err := b.RoundTripper.RoundTrip(r)
-	b.verifier.failing.Store(err != nil || response.StatusCode != http.StatusOK)
+	failed := err != nil || response.StatusCode != http.StatusOK
+	b.verifier.failing.Store(failed)
+	if b.limit != nil && b.verifier.keyless.Swap(failed) != failed && failed {
+		b.verifier.opts.Logger.Error("the keys of the identity provider cannot be fetched: is its jwks_uri reached from here? They are asked for again", "issuer", b.verifier.opts.Issuer)
+	}
 	if err != nil {
 		return nil, err
 	}

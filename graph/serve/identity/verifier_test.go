@@ -1,11 +1,14 @@
 package identity
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,4 +54,29 @@ func TestVerifier_AFloodOfUnknownKeysRefusesNobodyElse(t *testing.T) {
 	require.NoError(t, v.discover(t.Context()))
 	_, err = v.verify(t.Context(), sign("second"))
 	assert.NoError(t, err, "the keys before are good until there are others")
+}
+
+func TestVerifier_KeysThatCannotBeFetchedAreLogged(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	provider := &oidctest.Server{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keys" {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		provider.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	provider.SetIssuer(server.URL)
+	var log bytes.Buffer
+	v := newVerifier(Options{Issuer: server.URL, Audience: "captions", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, v.discover(t.Context()))
+	token := oidctest.SignIDToken(key, "one", oidc.RS256, fmt.Sprintf(`{"iss": %q, "aud": "captions", "exp": %d}`,
+		server.URL, time.Now().Add(time.Hour).Unix()))
+	for range 2 {
+		_, err := v.verify(t.Context(), token)
+		assert.ErrorIs(t, err, graph.ErrNoVerifier)
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "the keys of the identity provider cannot be fetched"), log.String())
 }
