@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,8 +19,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	// A server does not die of a log whose reader has ended: writes fail, and lines are lost.
+	signal.Ignore(syscall.SIGPIPE)
 	err := serve.Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
+	if errors.Is(err, syscall.EPIPE) { // as of jobgraph licenses | head
+		os.Exit(1)
+	}
 	if err != nil {
 		last := logging.NewBuffer(os.Stderr, 0, nil) // one that nobody reads must not hold the end up
 		fmt.Fprintln(last, "jobgraph:", err)

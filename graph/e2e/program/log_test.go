@@ -69,6 +69,20 @@ func fullPipe(t *testing.T) (read, write *os.File) {
 
 func TestLog_ALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 	_, stderr := fullPipe(t)
+	servesAllTheSame(t, stderr)
+}
+
+func TestLog_ALogWhoseReaderHasEndedEndsNothing(t *testing.T) {
+	read, stderr, err := os.Pipe()
+	require.NoError(t, err)
+	defer stderr.Close()
+	require.NoError(t, read.Close())
+	servesAllTheSame(t, stderr)
+}
+
+// servesAllTheSame has a server answer, and end, whose log is stderr.
+func servesAllTheSame(t *testing.T, stderr *os.File) {
+	t.Helper()
 	command := program.Command(t, "--listen", "127.0.0.1:0", "--admin-listen", "")
 	command.Stderr = stderr
 	stdout, err := command.StdoutPipe()
