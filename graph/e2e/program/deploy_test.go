@@ -115,6 +115,24 @@ func TestDeploy_FilesNameWhatIsThere(t *testing.T) {
 			assert.NoError(t, yaml.Unmarshal(text, &content), file)
 		}
 	}
+	var compose struct {
+		Services map[string]struct{ Environment map[string]string }
+		Secrets  map[string]struct{ File string }
+	}
+	text, err := os.ReadFile(deploy + "/compose/compose.yaml")
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, &compose))
+	for _, name := range []string{"jobgraph-1", "jobgraph-2"} {
+		redis, err := url.Parse(compose.Services[name].Environment["JOBGRAPH_REDIS_URL"])
+		require.NoError(t, err)
+		assert.Contains(t, compose.Services, redis.Hostname(), "%s shares a Redis of the file", name)
+	}
+	for name, secret := range compose.Secrets {
+		assert.FileExists(t, deploy+"/compose/"+secret.File, name)
+	}
+	secret, err := os.ReadFile(deploy + "/compose/" + compose.Secrets["fleet"].File)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, len(strings.TrimSpace(string(secret))), 32)
 	p := program.Start(t)
 	for _, path := range []string{"/healthz", "/readyz"} {
 		assert.Equal(t, http.StatusOK, gqltest.Get(t, p.URL+path).Status)
