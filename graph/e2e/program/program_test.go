@@ -141,9 +141,10 @@ func TestProgram_AWrongSettingIsOneLineAndExitCode1(t *testing.T) {
 		{"--upstream-concurrency", "0"}, {"--log-level", "loud"}, {"--shutdown-delay", "-1s"}, {"--cache-active", "0s"}, {"--log-format", "xml"}, {"--upstream-token", canary},
 		{"--upstream-url", "api.cielo24.com"}, {"--upstream-url", "https://user:" + canary + "@host"},
 		{"--listen", taken.Addr().String()}, {"--admin-listen", taken.Addr().String()}, {"--listen", "nowhere"},
+		{"--listen", ""}, {"sandbox", "--listen", ""}, {"doctor", "--upstream-url", "https://api.cielo24.com", "--upstream-timeout", "0s"},
 		{"sandbox", "--listen", taken.Addr().String()}, {"sandbox", "--jobs", "1000001"}, {"sandbox", "--list-lag=-1s"}, {"no-such-command"},
 	} {
-		if args[0] != "sandbox" && args[0] != "no-such-command" {
+		if args[0] != "sandbox" && args[0] != "doctor" && args[0] != "no-such-command" {
 			args = append([]string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)
 		}
 		assert.NotContains(t, program.Refuse(t, args...), canary, "%v", args)

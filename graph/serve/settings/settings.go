@@ -119,4 +119,9 @@ type Doctor struct {
 }
 
 // Validate is called by kong.
-func (c *Doctor) Validate() error { return c.Login.validate() }
+func (c *Doctor) Validate() error {
+	if c.UpstreamTimeout <= 0 {
+		return errUpstreamTimeout
+	}
+	return c.Login.validate()
+}

@@ -15,13 +15,15 @@ import (
 
 const minCallbackSecret = 16
 
+var errUpstreamTimeout = errors.New("--upstream-timeout must be more than 0, such as 10s")
+
 var errCallbackSecret = fmt.Errorf("--callback-secret must have %d characters or more, such as what openssl rand -hex 16 prints", minCallbackSecret)
 
 // Validate is called by kong: what is wrong is said at start, in one line.
 func (c *Serve) Validate() error {
 	switch {
 	case c.UpstreamTimeout <= 0:
-		return errors.New("--upstream-timeout must be more than 0, such as 10s")
+		return errUpstreamTimeout
 	case c.UpstreamAttempt < 0, c.UpstreamAttempt > c.UpstreamTimeout:
 		return errors.New("--upstream-attempt-timeout must be at most --upstream-timeout")
 	case c.UpstreamConcurrency <= 0:

@@ -41,6 +41,9 @@ type Server struct {
 
 // Listen opens the address; name says in an error whose address it is.
 func Listen(name, address string) (net.Listener, error) {
+	if address == "" { // it would be a port that nobody knows
+		return nil, fmt.Errorf("%s must be an address such as :8080", name)
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		var failed *net.OpError
