@@ -34,6 +34,7 @@ func health(ctx context.Context, c *settings.Health, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	request.Host = "localhost" // a server answers to that name, and not to each that --listen may have
 	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if err != nil {
 		return fmt.Errorf("the server at %s does not answer: %w", c.Listen, networkError(err))

@@ -43,6 +43,14 @@ func TestHealth_IsTheServersOwnWord(t *testing.T) {
 	defer sick.Close()
 	_, err = run(t, "health", "--ready", "--listen", strings.TrimPrefix(sick.URL, "http://"))
 	assert.ErrorContains(t, err, "status 503")
+	named := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "localhost" {
+			w.WriteHeader(http.StatusMisdirectedRequest)
+		}
+	}))
+	defer named.Close()
+	_, err = run(t, "health", "--listen", strings.TrimPrefix(named.URL, "http://"))
+	assert.NoError(t, err, "whatever name is listened on, the server answers to localhost")
 	_, err = run(t, "health", "--listen", "nowhere")
 	assert.ErrorContains(t, err, "must be like :8080")
 }
