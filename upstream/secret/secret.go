@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func (t *Text) Get() string {
 }
 
 func (t *Text) load() (string, error) {
-	file, err := os.Open(t.file)
+	file, err := os.OpenFile(t.file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // nobody need write to a named pipe
 	if err != nil {
 		return "", err
 	}

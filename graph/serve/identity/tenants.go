@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"jobgraph/upstream/account"
@@ -137,7 +138,7 @@ func (t *tenants) reread() error {
 }
 
 func read(name string) ([]byte, error) {
-	file, err := os.Open(name)
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // nobody need write to a named pipe
 	if err != nil {
 		return nil, err
 	}
