@@ -327,7 +327,7 @@ var mutations = []mutation{
 		"graph/e2e/program", "TestTraces_EachLoginHasASpan"},
 	{"a WebSocket's trace is the caller's", "graph/callers.go", "if parent, ok := payload[\"traceparent\"].(string); ok {", "if parent, ok := payload[\"traceparent\"].(string); ok && false {",
 		"graph/e2e/program", "TestTraces_OverAWebSocketAndGRPC"},
-	{"what waits is sent at the end", "graph/serve/tracing/tracing.go", "_ = provider.Shutdown(ctx)", "_ = ctx",
+	{"what waits is sent at the end", "graph/serve/tracing/tracing.go", "if err := provider.Shutdown(ctx); err != nil {", "if err := ctx.Err(); err != nil {",
 		"graph/e2e/program", "TestTraces_OneTraceFromTheCallerToTheJobAPI"},
 	{"names are a bounded number of labels", "graph/serve/admin/metrics.go", "len(m.names) >= maxNames || done", "done",
 		"graph/e2e/program", "TestMetrics_OperationsByABoundedNumberOfNames"},

@@ -64,7 +64,8 @@ func Start(ctx context.Context, version string, logger *slog.Logger) (trace.Trac
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) { wrongSampler.Store(true) }))
 	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(own), sdktrace.WithBatcher(exporter,
 		sdktrace.WithExportTimeout(exportTimeout), sdktrace.WithMaxQueueSize(maxQueue)))
-	otel.SetErrorHandler(&errorLog{logger: logger})
+	lost := &errorLog{logger: logger}
+	otel.SetErrorHandler(lost)
 	if wrongSampler.Load() {
 		defer provider.Shutdown(ctx)
 		return nil, nil, errSampler
@@ -72,7 +73,9 @@ func Start(ctx context.Context, version string, logger *slog.Logger) (trace.Trac
 	return provider.Tracer("jobgraph", trace.WithInstrumentationVersion(version)), func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 		defer cancel()
-		_ = provider.Shutdown(ctx) // the collector is told of by the error handler
+		if err := provider.Shutdown(ctx); err != nil {
+			lost.Handle(err)
+		}
 	}, nil
 }
 
