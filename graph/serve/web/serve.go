@@ -117,6 +117,8 @@ func counted(calls *sync.WaitGroup, next http.Handler) http.Handler {
 	})
 }
 
+var errCutOff = fmt.Errorf("what was in flight had not finished %s after the shutdown began, and was cut off; calls of the job API end sooner with a shorter --upstream-timeout", shutdownTimeout)
+
 // shutdown ends what stays open while Shutdown, which knows nothing of WebSockets and
 // waits for event streams, closes the listener and lets requests finish.
 func (s Server) shutdown(shutdownCtx context.Context, server *http.Server) error {
@@ -125,5 +127,9 @@ func (s Server) shutdown(shutdownCtx context.Context, server *http.Server) error
 		leaving.Go(func() error { return s.Shutdown(shutdownCtx) })
 	}
 	leaving.Go(func() error { return server.Shutdown(shutdownCtx) })
-	return leaving.Wait()
+	err := leaving.Wait()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errCutOff
+	}
+	return err
 }
