@@ -294,6 +294,9 @@ func TestTraces_AWrongVariableIsNamedAndNotShown(t *testing.T) {
 		"sampler":                {"OTEL_TRACES_SAMPLER", "canary", "OTEL_TRACES_SAMPLER"},
 	} {
 		for _, protocol := range []string{"http/protobuf", "grpc"} {
+			if name == "address, no scheme" && protocol == "grpc" {
+				continue // it needs none
+			}
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				command := program.Command(t, "--listen", "127.0.0.1:0", "--admin-listen", "")
 				command.Env = append(command.Env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9",
@@ -308,4 +311,23 @@ func TestTraces_AWrongVariableIsNamedAndNotShown(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestTraces_AnAddressForGRPCNeedsNoScheme(t *testing.T) {
+	received := &spanCollector{}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := grpc.NewServer()
+	collector.RegisterTraceServiceServer(server, received)
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:"+port)
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	t.Setenv("OTEL_EXPORTER_OTLP_INSECURE", "true")
+	p := program.Start(t)
+	gqltest.Post(t, p.URL+"/graphql", askTwo)
+	require.NoError(t, p.Stop())
+	assert.NotEmpty(t, received.named("POST /graphql"))
 }

@@ -3,6 +3,7 @@
 package tracing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,15 +85,19 @@ var errSampler = errors.New("OTEL_TRACES_SAMPLER or OTEL_TRACES_SAMPLER_ARG is w
 // newExporter is what the environment says. The library takes a wrong variable for none, and
 // writes what was in it to standard error, secrets too: here it is an error.
 func newExporter(ctx context.Context) (*otlptrace.Exporter, error) {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
-		if endpoint, err := url.Parse(os.Getenv(name)); err != nil || endpoint.Opaque != "" {
-			return nil, fmt.Errorf("%s must be like http://collector.example.com:4318", name)
-		}
+	protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"))
+	name := "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	if os.Getenv(name) == "" {
+		name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	}
+	// gRPC's may do without a scheme, and may be a name of its own kind.
+	if endpoint, err := url.Parse(os.Getenv(name)); err != nil || protocol != "grpc" && endpoint.Host == "" {
+		return nil, fmt.Errorf("%s must be like http://collector.example.com:4318", name)
 	}
 	check := &settingsCheck{Handler: slog.DiscardHandler}
 	otel.SetLogger(logr.FromSlogHandler(check))
 	defer otel.SetLogger(logr.Discard())
-	exporter, err := exporterOf(ctx)
+	exporter, err := exporterOf(ctx, protocol)
 	if err == nil && check.failed != "" {
 		_ = exporter.Shutdown(ctx)
 		return nil, fmt.Errorf("a variable that begins with OTEL_EXPORTER_OTLP_ is wrong (%s): headers are like name=value,name=value, a timeout is in milliseconds, and certificates are PEM files", check.failed)
@@ -116,11 +121,7 @@ func (c *settingsCheck) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-func exporterOf(ctx context.Context) (*otlptrace.Exporter, error) {
-	protocol := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
-	if protocol == "" {
-		protocol = os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")
-	}
+func exporterOf(ctx context.Context, protocol string) (*otlptrace.Exporter, error) {
 	switch protocol {
 	case "", "http/protobuf":
 		return otlptracehttp.New(ctx)
