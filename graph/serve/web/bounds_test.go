@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -49,6 +50,39 @@ func TestServe_HeadsAreBounded(t *testing.T) {
 			stop()
 			assert.NoError(t, <-done)
 		})
+	}
+}
+
+// Short lines take more memory than long ones, and a body that never comes would hold it.
+func TestServe_LinesOfAHeadAreBounded(t *testing.T) {
+	for name, lines := range map[string]func(i int) string{
+		"names of their own": func(i int) string { return fmt.Sprintf("x%d:\r\n", i) },
+		"one name":           func(int) string { return "x:\r\n" },
+	} {
+		for count, status := range map[int]int{198: http.StatusNoContent, 201: http.StatusRequestHeaderFieldsTooLarge} {
+			synctest.Test(t, func(t *testing.T) {
+				client, stop, done := atPipe(t, web.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(http.StatusNoContent)
+				})})
+				head := get + "Content-Length: 2\r\n"
+				for i := range count {
+					head += lines(i)
+				}
+				go func() { _, _ = io.WriteString(client, head+"\r\n{") }()
+				began := time.Now()
+				response, err := http.ReadResponse(bufio.NewReader(client), nil)
+				require.NoError(t, err)
+				response.Body.Close()
+				assert.Equal(t, status, response.StatusCode, "%d lines, %s", count, name)
+				if status == http.StatusRequestHeaderFieldsTooLarge {
+					_, _ = io.Copy(io.Discard, client)
+					assert.Less(t, time.Since(began), 2*time.Second, "its body is not waited for")
+				}
+				client.Close()
+				stop()
+				assert.NoError(t, <-done)
+			})
+		}
 	}
 }
 

@@ -77,7 +77,7 @@ func Serve(ctx context.Context, logger *slog.Logger, public Server, backends ...
 func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 	var handlers sync.WaitGroup
 	server := &http.Server{
-		Handler:           counted(&handlers, s.Handler),
+		Handler:           withShortHeads(counted(&handlers, s.Handler)),
 		ReadHeaderTimeout: cmp.Or(s.HeaderTimeout, 5*time.Second),
 		ReadTimeout:       cmp.Or(s.BodyTimeout, 10*time.Second),
 		WriteTimeout:      cmp.Or(s.WriteTimeout, 5*time.Minute),

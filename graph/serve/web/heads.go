@@ -1,0 +1,31 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// maxHeaderLines bounds the lines of a request's head. Each takes some hundred bytes, however
+// short it is, so that a head of 32 KiB could hold half a megabyte. Browsers and proxies
+// send some dozens.
+const maxHeaderLines = 200
+
+// withShortHeads refuses a request of too many lines, and does not wait for its body: nobody
+// holds for long what net/http has made of them.
+func withShortHeads(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lines := 0
+		for _, values := range r.Header {
+			lines += len(values)
+		}
+		if lines <= maxHeaderLines {
+			next.ServeHTTP(w, r)
+			return
+		}
+		r.Header = nil // the connection's end takes a moment
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		w.Header().Set("Connection", "close")
+		http.Error(w, fmt.Sprintf("The request has more than %d header lines. Send fewer.", maxHeaderLines), http.StatusRequestHeaderFieldsTooLarge)
+	})
+}
