@@ -12,7 +12,7 @@
 //     spans.go begins the request's span; observe.go sees each operation end.
 //  2. callers.go, withRequest: who asks (by a JWT: serve/identity/verifier.go), the token, the wish
 //     for fresh data; the body's bound.
-//  3. transport/http.go: the media type, the bytes of the request; the caller's rate
+//  3. transport/http.go: the media type, the bytes of the request (transport/requests.go); the caller's rate
 //     (admission/rate.go). A request whose response
 //     is cached is answered here (responsecache/requests.go), with what the caller's own cache
 //     may know of it (responsecache/freshness.go); under overload every other one

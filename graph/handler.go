@@ -166,8 +166,11 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	from := callers{defaultToken: opts.DefaultToken, authenticate: opts.Authenticate, scenario: opts.Scenario, answerTrace: opts.AnswerTrace,
 		rates: admission.NewRateLimiter(opts.Rate), hash: keyedhash.New()}
 	// The first transport that takes a request answers it, and the last takes all.
-	addLiveTransports(server, opts, from)
+	maxBody := cmp.Or(opts.MaxBodyBytes, 256<<10)
+	requests := transport.NewRequests(maxBody)
+	addLiveTransports(server, opts, from, requests)
 	server.AddTransport(transport.HTTP{
+		Requests:   requests,
 		DisableGET: opts.DisableGET,
 		Callbacks:  opts.Callbacks,
 		Responses:  responses,
@@ -176,21 +179,22 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		Observe:    watch.unexecuted,
 		Panicked:   logPanic(logger),
 	})
-	return traced(opts.Tracer, from.withRequest(server, cmp.Or(opts.MaxBodyBytes, 256<<10), watch.unexecuted))
+	return traced(opts.Tracer, from.withRequest(server, maxBody, watch.unexecuted))
 }
 
 // addLiveTransports adds those over which a subscription can be told: a WebSocket,
 // server-sent events and multipart. Queries work over both as well.
-func addLiveTransports(server *handler.Server, opts Options, from callers) {
+func addLiveTransports(server *handler.Server, opts Options, from callers, requests *transport.Requests) {
 	connections := cmp.Or(opts.Connections, transport.NewConnections(transport.ConnectionOptions{}))
 	server.AddTransport(transport.WebSocket{
 		Connections:   connections,
+		Requests:      requests,
 		MaxOperations: opts.MaxOperations,
 		AllowOrigin:   opts.AllowOrigin,
 		Init:          from.withInitToken,
 		Limit:         from.limit,
 	})
-	stream := transport.SSE{Connections: connections, AllowOrigin: opts.AllowOrigin, Limit: from.limit}
+	stream := transport.SSE{Connections: connections, Requests: requests, AllowOrigin: opts.AllowOrigin, Limit: from.limit}
 	server.AddTransport(stream)
 	server.AddTransport(transport.Multipart(stream))
 }

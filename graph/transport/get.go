@@ -9,7 +9,7 @@ import (
 )
 
 // decodeGet reads the query string's parameters; variables and extensions are JSON.
-func decodeGet(r *http.Request, query string) (*graphql.RawParams, *requestError) {
+func decodeGet(r *http.Request, in *intake, query string) (*graphql.RawParams, *requestError) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, badRequest("The query string is not URL-encoded as it should be.")
@@ -26,7 +26,11 @@ func decodeGet(r *http.Request, query string) (*graphql.RawParams, *requestError
 		RelayID:       parameter(values, "doc_id"),
 	}
 	for name, into := range map[string]*object{"variables": &sent.Variables, "extensions": &sent.Extensions} {
-		if text := values.Get(name); text != "" && !decode([]byte(text), into) {
+		text := []byte(values.Get(name))
+		if !in.expect(text) {
+			return nil, &noRoom
+		}
+		if len(text) > 0 && !decode(text, into) {
 			return nil, badRequest("The parameter " + name + " is not a URL-encoded JSON object.")
 		}
 	}

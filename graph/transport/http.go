@@ -26,6 +26,8 @@ type HTTP struct {
 	DisableGET bool
 	// Callbacks take the subscriptions of routers that are to be called back; nil: none are.
 	Callbacks *Callbacks
+	// Requests bounds the bytes of requests; nil: nothing does.
+	Requests *Requests
 	// Responses are looked up before a request is decoded; nil: there are none.
 	Responses Responses
 	// Limit counts an operation of the caller: 0, or how long none may begin; nil: any may.
@@ -65,11 +67,13 @@ func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	var hold budget.Hold
 	defer hold.Close()
 	ctx := budget.WithHold(r.Context(), &hold)
+	in := h.Requests.begin(r.RemoteAddr)
+	defer in.release()
 	start := graphql.Now()
 	refusal := h.checkMethod(r.Method)
 	var request []byte
 	if refusal == nil {
-		request, refusal = receive(r)
+		request, refusal = receive(r, in)
 	}
 	if refusal == nil {
 		refusal = limited(ctx, h.Limit)
@@ -81,7 +85,7 @@ func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	if acceptable && h.answered(ctx, a, request, start) {
 		return
 	}
-	params, refusal := decodeRequest(r, request, start)
+	params, refusal := decodeRequest(r, in, request, start)
 	switch {
 	case refusal != nil:
 		a.refuse(*refusal)
@@ -104,18 +108,18 @@ func (h HTTP) checkMethod(method string) *requestError {
 }
 
 // receive gives the bytes that a request is made of, the caller aside.
-func receive(r *http.Request) ([]byte, *requestError) {
+func receive(r *http.Request, in *intake) ([]byte, *requestError) {
 	if r.Method == http.MethodGet {
 		return []byte(r.URL.RawQuery), nil
 	}
-	return receivePost(r)
+	return receivePost(r, in)
 }
 
-func decodeRequest(r *http.Request, request []byte, start time.Time) (params *graphql.RawParams, refusal *requestError) {
+func decodeRequest(r *http.Request, in *intake, request []byte, start time.Time) (params *graphql.RawParams, refusal *requestError) {
 	if r.Method == http.MethodGet {
-		params, refusal = decodeGet(r, string(request))
+		params, refusal = decodeGet(r, in, string(request))
 	} else {
-		params, refusal = decodePost(r, request)
+		params, refusal = decodePost(r, in, request)
 	}
 	if params != nil {
 		params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -12,14 +11,17 @@ import (
 
 // receivePost reads a JSON body. No content type that an HTML form can send is taken,
 // nor none at all: a page of another origin cannot post here unless CORS lets it.
-func receivePost(r *http.Request) ([]byte, *requestError) {
+func receivePost(r *http.Request, in *intake) ([]byte, *requestError) {
 	if refusal := checkContent(r.Header); refusal != nil {
 		return nil, refusal
 	}
-	return readBody(r)
+	return readBody(r, in)
 }
 
-func decodePost(r *http.Request, body []byte) (*graphql.RawParams, *requestError) {
+func decodePost(r *http.Request, in *intake, body []byte) (*graphql.RawParams, *requestError) {
+	if !in.expect(body) {
+		return nil, &noRoom
+	}
 	var sent request
 	if !decode(body, &sent) {
 		return nil, badRequest(`The body is not a JSON object in UTF-8 such as {"query": "{ __typename }", "variables": {}}. Send one operation at a time.`)
@@ -44,12 +46,14 @@ func checkContent(header http.Header) *requestError {
 }
 
 // readBody reads what [http.MaxBytesReader] lets through.
-func readBody(r *http.Request) ([]byte, *requestError) {
-	body, err := io.ReadAll(r.Body)
+func readBody(r *http.Request, in *intake) ([]byte, *requestError) {
+	body, err := in.receive(r.Body)
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, &tooLarge
+	case errors.Is(err, errNoRoom):
+		return nil, &noRoom
 	case err != nil:
 		return nil, &requestError{status: http.StatusRequestTimeout, code: codeBadRequest,
 			message: "The body did not arrive whole and in time. Send it again.", header: [2]string{"Connection", "close"}}

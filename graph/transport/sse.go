@@ -24,6 +24,8 @@ import (
 type SSE struct {
 	// Connections counts the streams; needed.
 	Connections *Connections
+	// Requests is as [HTTP]'s.
+	Requests *Requests
 	// AllowOrigin says whether the request's page may connect; nil: those of the same
 	// origin may.
 	AllowOrigin func(r *http.Request) bool
@@ -87,14 +89,16 @@ func (t SSE) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	if !fromAllowedOrigin(w, r, t.AllowOrigin) {
 		return
 	}
+	in := t.Requests.begin(r.RemoteAddr)
+	defer in.release()
 	start := graphql.Now()
-	request, refusal := receive(r)
+	request, refusal := receive(r, in)
 	if refusal == nil {
 		refusal = limited(r.Context(), t.Limit)
 	}
 	var params *graphql.RawParams
 	if refusal == nil {
-		params, refusal = decodeRequest(r, request, start)
+		params, refusal = decodeRequest(r, in, request, start)
 	}
 	if refusal != nil {
 		responder{w, r, exec, mediaTypeJSON}.refuse(*refusal)
@@ -116,7 +120,7 @@ func (t SSE) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	defer keeping.Wait()
 	defer cancel()
 	keeping.Go(func() { s.keepAlive(ctx, cmp.Or(t.KeepAlive, 12*time.Second)) })
-	s.run(ctx, exec, params)
+	s.run(ctx, exec, params, in)
 }
 
 // stream is one event stream, or one multipart answer, under way.
@@ -143,8 +147,9 @@ func (s *stream) start() {
 	s.send([]byte(s.framing.opening))
 }
 
-func (s *stream) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) {
+func (s *stream) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, in *intake) {
 	op, refused := begin(ctx, s.connections.shutdown, exec, params)
+	in.keep(params.Query)
 	if refused != nil {
 		s.refuse(refused.Errors)
 	} else {

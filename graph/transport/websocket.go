@@ -22,6 +22,8 @@ import (
 type WebSocket struct {
 	// Connections counts the sockets; needed.
 	Connections *Connections
+	// Requests is as [HTTP]'s.
+	Requests *Requests
 	// Init reads connection_init's payload into the context of the operations. Its
 	// error closes the socket with 4403 and is shown, and so does the context's deadline;
 	// nil: the payload is ignored.
@@ -48,6 +50,8 @@ const (
 	subprotocol = "graphql-transport-ws"
 	// maxMessage bounds a client's message, in bytes.
 	maxMessage = 64 << 10
+	// maxID bounds an operation's id, in bytes: it is kept, and sent with each message.
+	maxID = 256
 	// maxReason is what a close frame has room for, in bytes.
 	maxReason = 123
 )

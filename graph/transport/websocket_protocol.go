@@ -75,11 +75,20 @@ func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 }
 
 func (s *socket) subscribe(m clientMessage) (websocket.StatusCode, string) {
-	if !s.inited {
+	switch {
+	case !s.inited:
 		return closeUnauthorized, "Unauthorized"
+	case len(m.ID) > maxID:
+		return closeBadMessage, fmt.Sprintf("The id of subscribe has more than %d bytes", maxID)
 	}
-	params, ok := m.params(s.request)
+	in := s.Requests.begin(s.request.RemoteAddr)
+	room := in.resize(int64(len(m.Payload))) && in.expect(m.Payload)
+	params, ok := &graphql.RawParams{}, true
+	if room {
+		params, ok = m.params(s.request)
+	}
 	if !ok || m.ID == "" {
+		in.release()
 		return closeBadMessage, "subscribe needs an id and a payload with a query"
 	}
 	s.mu.Lock()
@@ -87,25 +96,35 @@ func (s *socket) subscribe(m clientMessage) (websocket.StatusCode, string) {
 	s.mu.Unlock()
 	switch {
 	case taken:
+		in.release()
 		return closeDuplicateID, fmt.Sprintf("Subscriber for %s already exists", m.ID)
 	case full:
-		s.write(s.writeCtx, message{ID: m.ID, Type: "error", Payload: tooManyOperations(s.MaxOperations)})
+		s.refuse(m.ID, in, tooManyOperations(s.MaxOperations))
+	case !room:
+		s.refuse(m.ID, in, gqlerror.List{noRoom.failure()})
 	default:
 		if limited := limited(s.opCtx, s.Limit); limited != nil {
-			s.write(s.writeCtx, message{ID: m.ID, Type: "error", Payload: gqlerror.List{limited.failure()}})
+			s.refuse(m.ID, in, gqlerror.List{limited.failure()})
 			return 0, ""
 		}
-		s.start(m.ID, params)
+		s.start(m.ID, params, in)
 	}
 	return 0, ""
 }
 
+// refuse answers a subscribe that begins nothing.
+func (s *socket) refuse(id string, in *intake, failures gqlerror.List) {
+	in.release()
+	s.write(s.writeCtx, message{ID: id, Type: "error", Payload: failures})
+}
+
 // start waits where the client has completed operations that have not ended yet: they
 // hold their answers until then, and nothing is read meanwhile.
-func (s *socket) start(id string, params *graphql.RawParams) {
+func (s *socket) start(id string, params *graphql.RawParams, in *intake) {
 	select {
 	case s.permits <- struct{}{}:
 	case <-s.writeCtx.Done():
+		in.release()
 		return
 	}
 	ctx, cancel := context.WithCancel(s.opCtx)
@@ -114,6 +133,7 @@ func (s *socket) start(id string, params *graphql.RawParams) {
 	defer s.mu.Unlock()
 	if s.draining { // the close is on its way
 		cancel()
+		in.release()
 		<-s.permits
 		return
 	}
@@ -122,14 +142,16 @@ func (s *socket) start(id string, params *graphql.RawParams) {
 	s.running.Go(func() {
 		defer func() { <-s.permits }()
 		defer cancel()
-		s.run(ctx, sub, params)
+		defer in.release()
+		s.run(ctx, sub, params, in)
 	})
 }
 
 // run writes the responses of one operation. Each is written before the next is asked
 // for: of a subscription, a client that is slow to read gets the latest state alone.
-func (s *socket) run(ctx context.Context, sub *subscription, params *graphql.RawParams) {
+func (s *socket) run(ctx context.Context, sub *subscription, params *graphql.RawParams, in *intake) {
 	op, refused := begin(ctx, s.Connections.shutdown, s.exec, params)
+	in.keep(params.Query)
 	if refused != nil {
 		s.finish(ctx, sub, message{ID: sub.id, Type: "error", Payload: refused.Errors})
 		return

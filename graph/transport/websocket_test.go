@@ -43,6 +43,7 @@ func TestWebSocket_CloseCodes(t *testing.T) {
 		{"same id", []string{start, live, live}, 4409, "Subscriber for a already exists"},
 		{"a long id", []string{start, subscribe(strings.Repeat("x", 200), "subscription"), subscribe(strings.Repeat("x", 200), "subscription")}, 4409,
 			"Subscriber for " + strings.Repeat("x", 108)},
+		{"an id that is too long", []string{start, subscribe(strings.Repeat("x", 257), "subscription")}, 4400, "The id of subscribe has more than 256 bytes"},
 		{"init twice", []string{start, start}, 4429, "Too many initialisation requests"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
