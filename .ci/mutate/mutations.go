@@ -187,6 +187,8 @@ var mutations = []mutation{
 		"graph", "TestHeavy_OperationsTakeTurns"},
 	{"those who wait for a permit are bounded", "graph/admission/limiter.go", "policy.NewFairQueue(slots, maxQueued)", "policy.NewFairQueue(slots, 1<<20)",
 		"graph/admission", "TestLimiter_QueueIsBounded"},
+	{"a full queue refuses at the door", "upstream/policy/fairqueue.go", "return waits && (q.room > 0 || q.victim(t) != t)", "return waits",
+		"graph/admission", "TestLimiter_QueueIsBounded"},
 	{"executed queries are bounded", "graph/admission/guard.go", "release, ok := g.permits.acquire(ctx, 1)", "release, ok := func() {}, true",
 		"graph/admission", "TestDoors_OperationsInFlightAreBounded"},
 	{"a registered query has its hash", "graph/admission/persisted/persisted.go", "case hash(params.Query) != id:", "case hash(params.Query) == \"\":",

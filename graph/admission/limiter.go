@@ -13,8 +13,8 @@ import (
 const (
 	// burstWait is how long a query waits for its permit before it is refused, where
 	// nobody was in vain for calmAfter: what comes at once, or while the processor was away,
-	// is done by then. queueWait is it sooner after that, as under overload who waits is
-	// refused anyway, and for what is heavy: what waits holds memory.
+	// is done by then. queueWait is it sooner after that, and for what is heavy: what waits
+	// holds memory.
 	burstWait = 150 * time.Millisecond
 	queueWait = 20 * time.Millisecond
 	calmAfter = 5 * time.Second
@@ -52,7 +52,7 @@ func (l *limiter) acquire(ctx context.Context, slots int) (release func(), ok bo
 
 // overloaded says whether the caller would be refused a slot at once.
 func (l *limiter) overloaded(ctx context.Context) bool {
-	return l.queueTimeout() == 0 && !l.slots.Eligible(upstream.KeyOf(l.token(ctx)))
+	return !l.slots.Takes(upstream.KeyOf(l.token(ctx)), l.queueTimeout() > 0)
 }
 
 // queueTimeout is how long to wait for slots at most.

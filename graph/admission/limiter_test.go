@@ -80,6 +80,8 @@ func TestLimiter_QueueIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.EqualValues(t, 5, refused.Load(), "at once")
+		assert.True(t, l.overloaded(t.Context()), "the queue is full")
+		assert.False(t, l.overloaded(withToken(t, "aa")), "of another token's")
 		time.Sleep(burstWait)
 		synctest.Wait()
 		assert.EqualValues(t, maxQueued+5, refused.Load())

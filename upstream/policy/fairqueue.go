@@ -123,14 +123,19 @@ func (q *FairQueue) eligible(t *Tenant, slots int) bool {
 	return free > 0 && (t.held < q.few || held < maxShare*(free-q.reserve))
 }
 
-// Eligible says whether the token would be given a slot without a wait.
-func (q *FairQueue) Eligible(token keyedhash.Sum) bool {
+// Takes says whether the token would be given a slot without a wait or, where it would wait
+// for one, a place among those who do.
+func (q *FairQueue) Takes(token keyedhash.Sum, waits bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if t := q.byToken[token]; t != nil {
-		return t.waiting == 0 && q.eligible(t, 1)
+	t := q.byToken[token]
+	if t == nil {
+		t = &Tenant{}
 	}
-	return q.free > 0
+	if t.waiting == 0 && q.eligible(t, 1) {
+		return true
+	}
+	return waits && (q.room > 0 || q.victim(t) != t)
 }
 
 // Acquire waits for so many slots at once, so long at most; Release gives them back. The
@@ -206,13 +211,10 @@ func (q *FairQueue) serve(turn *list.Element) bool {
 }
 
 // Waiting is how many wait for a slot.
-func (q *FairQueue) Waiting() (n int) {
+func (q *FairQueue) Waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, t := range q.byToken {
-		n += t.waiting
-	}
-	return n
+	return q.waiting - q.room
 }
 
 // Free is how many slots nobody holds.

@@ -31,16 +31,21 @@ func (t *Tenant) operation(owner *Operation) *operationQueue {
 	return at.Value.(*operationQueue)
 }
 
-// shed makes room for a waiter of the token and the operation, unless they are the ones
-// that wait for most.
-func (q *FairQueue) shed(t *Tenant, owner *Operation) bool {
-	victim := t
-	most := t.waiting + 1
+// victim is the token that waits for most, once the token waits for one more.
+func (q *FairQueue) victim(t *Tenant) *Tenant {
+	victim, most := t, t.waiting+1
 	for turn := q.rotation.Front(); turn != nil; turn = turn.Next() {
 		if other := turn.Value.(*Tenant); other.waiting > most {
 			victim, most = other, other.waiting
 		}
 	}
+	return victim
+}
+
+// shed makes room for a waiter of the token and the operation, unless they are the ones
+// that wait for most.
+func (q *FairQueue) shed(t *Tenant, owner *Operation) bool {
+	victim := q.victim(t)
 	least := 0
 	if victim == t {
 		least = 1
