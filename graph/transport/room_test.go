@@ -178,8 +178,10 @@ func (p *peer) receive() string {
 // closed reads on until the server closes.
 func (p *peer) closed() (code websocket.StatusCode, reason string) {
 	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Hour) // of the test's own time: pings go on for ever
+	defer cancel()
 	for {
-		_, _, err := p.ws.Read(p.t.Context())
+		_, _, err := p.ws.Read(ctx)
 		var closed websocket.CloseError
 		if err != nil {
 			require.ErrorAs(p.t, err, &closed)

@@ -196,15 +196,22 @@ func TestTraces_EachLoginHasASpan(t *testing.T) {
 	}
 }
 
-func TestTraces_OverAWebSocketAndGRPC(t *testing.T) {
-	received := &spanCollector{}
+// startSpanCollector takes spans by gRPC at the address.
+func startSpanCollector(t *testing.T) (received *spanCollector, address string) {
+	t.Helper()
+	received = &spanCollector{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := grpc.NewServer()
 	collector.RegisterTraceServiceServer(server, received)
 	go func() { _ = server.Serve(listener) }()
-	defer server.Stop()
-	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://"+listener.Addr().String())
+	t.Cleanup(server.Stop)
+	return received, listener.Addr().String()
+}
+
+func TestTraces_OverAWebSocketAndGRPC(t *testing.T) {
+	received, address := startSpanCollector(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://"+address)
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
 	t.Setenv("OTEL_SERVICE_NAME", "captions")
 	p := program.Start(t)
@@ -314,14 +321,8 @@ func TestTraces_AWrongVariableIsNamedAndNotShown(t *testing.T) {
 }
 
 func TestTraces_AnAddressForGRPCNeedsNoScheme(t *testing.T) {
-	received := &spanCollector{}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	server := grpc.NewServer()
-	collector.RegisterTraceServiceServer(server, received)
-	go func() { _ = server.Serve(listener) }()
-	defer server.Stop()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+	received, address := startSpanCollector(t)
+	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:"+port)
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
