@@ -69,6 +69,9 @@ type Options struct {
 	// ObserveInFlight is told of each query that begins (1) and ends (-1), but for those served
 	// by the bytes of their requests; nil: nobody is told.
 	ObserveInFlight func(change int)
+	// ObservePermits is told of how many queries may be executed now, whenever it changes;
+	// nil: nobody is told.
+	ObservePermits func(permits int)
 	// Tracer makes spans of requests, operations and batches; nil: there are none.
 	Tracer trace.Tracer
 	// AnswerTrace adds extensions.upstream for requests with the header JobGraph-Trace: 1: what
@@ -143,13 +146,14 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 		server.Use(persisted.Automatic(opts.SharedDocuments))
 	}
 	guard := admission.New(schema.Schema(), admission.Options{
-		Limits:        limits,
-		Introspection: !opts.HideSchema,
-		SubgraphSDL:   opts.SubgraphSDL,
-		OwnNames:      names.inverse(),
-		ServedNames:   names,
-		MaxInflight:   opts.MaxInflight,
-		Token:         func(ctx context.Context) string { return callerFrom(ctx).token },
+		Limits:         limits,
+		Introspection:  !opts.HideSchema,
+		SubgraphSDL:    opts.SubgraphSDL,
+		OwnNames:       names.inverse(),
+		ServedNames:    names,
+		MaxInflight:    opts.MaxInflight,
+		ObservePermits: opts.ObservePermits,
+		Token:          func(ctx context.Context) string { return callerFrom(ctx).token },
 	})
 	server.Use(guard)
 	server.SetQueryCache(guard)

@@ -37,6 +37,9 @@ type Options struct {
 	// least 256, what they take together beyond one field at their top and a thousand in
 	// their answer; 256.
 	MaxInflight int
+	// ObservePermits is told of how many queries may be executed now, whenever it changes;
+	// nil: nobody is told.
+	ObservePermits func(permits int)
 	// Token gives the caller's token, by which operations take turns; nil: all are one's.
 	Token func(ctx context.Context) string
 }
@@ -49,8 +52,9 @@ type Guard struct {
 	schema                     *ast.Schema
 	served, own                map[string]string
 	sizes                      sizes
-	permits                    *limiter // of queries that are executed
-	heavy                      *limiter // of what they take beyond one field
+	permits                    *limiter  // of queries that are executed
+	pressure                   *pressure // on permits
+	heavy                      *limiter  // of what they take beyond one field
 	maxWeight                  int
 	parsing                    chan struct{} // one for each text that is being read
 	documents                  *otter.Cache[string, *document]
@@ -73,7 +77,7 @@ func New(schema *ast.Schema, opts Options) *Guard {
 	maxWeight := max(opts.MaxInflight, 256)
 	sizes := newSizes(schema)
 	sizes[pageField] = min(sizes[pageField], opts.Limits.IDs) // who gives no first is not to blame
-	return &Guard{
+	g := &Guard{
 		limits: opts.Limits, introspection: opts.Introspection, subgraphSDL: opts.SubgraphSDL,
 		schema:    schema,
 		served:    opts.ServedNames,
@@ -85,11 +89,16 @@ func New(schema *ast.Schema, opts Options) *Guard {
 		parsing:   make(chan struct{}, maxParsing),
 		documents: boundedcache.New(maxDocumentBytes, func(text string, d *document) uint32 { return d.weight(text) }),
 	}
+	g.pressure = newPressure(g.permits.slots, runnableGoroutines, opts.ObservePermits)
+	return g
 }
 
 // Overloaded says whether a query of the caller that has to be executed would be refused
 // at once.
-func (g *Guard) Overloaded(ctx context.Context) bool { return g.permits.overloaded(ctx) }
+func (g *Guard) Overloaded(ctx context.Context) bool {
+	g.pressure.sample()
+	return g.permits.overloaded(ctx)
+}
 
 // ExtensionName is gqlgen's.
 func (g *Guard) ExtensionName() string { return "Guard" }
@@ -146,11 +155,13 @@ func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 	if !dispatched(ctx) {
 		return boundErrors(ctx, next(ctx))
 	}
+	g.pressure.sample()
 	release, ok := g.permits.acquire(ctx, 1)
 	if !ok {
 		return budget.Overloaded("This server has too many operations under way. Try again in a moment.")
 	}
 	defer release()
+	defer g.pressure.begin()()
 	if weight := weightOf(ctx); weight > 0 {
 		release, ok := g.heavy.acquire(ctx, weight)
 		if !ok {

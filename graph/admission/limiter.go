@@ -11,15 +11,14 @@ import (
 )
 
 const (
-	// burstWait is how long a query waits for its permit before it is refused, where
-	// nobody was in vain for calmAfter: what comes at once, or while the processor was away,
-	// is done by then. queueWait is it sooner after that, and for what is heavy: what waits
-	// holds memory.
-	burstWait = 150 * time.Millisecond
+	// burstWait is how long a query waits for its permit before it is refused: those who may
+	// wait are done in less while any go on, so that a refusal comes at once or not at all.
+	// queueWait is it for what is heavy, and for all after somebody was in vain until somebody
+	// was not: what waits holds memory.
+	burstWait = 500 * time.Millisecond
 	queueWait = 20 * time.Millisecond
-	calmAfter = 5 * time.Second
 	// maxQueued bounds how many wait.
-	maxQueued = 256
+	maxQueued = 384
 	// vainFor is how long nobody is queued after somebody was in vain: under overload a
 	// refusal is told at once, and costs no timer.
 	vainFor = 100 * time.Millisecond
@@ -31,7 +30,7 @@ type limiter struct {
 	slots   *policy.FairQueue
 	maxWait time.Duration // for slots
 	token   func(ctx context.Context) string
-	vainAt  atomic.Int64 // unix nanoseconds
+	vainAt  atomic.Int64 // unix nanoseconds; 0: nobody was since somebody was not
 }
 
 func newLimiter(slots int, maxWait time.Duration, token func(ctx context.Context) string) *limiter {
@@ -40,14 +39,21 @@ func newLimiter(slots int, maxWait time.Duration, token func(ctx context.Context
 
 // acquire gives so many slots to an operation, or refuses it.
 func (l *limiter) acquire(ctx context.Context, slots int) (release func(), ok bool) {
-	tenant, err := l.slots.Acquire(ctx, upstream.KeyOf(l.token(ctx)), nil, slots, l.queueTimeout())
-	switch {
-	case err == nil:
-		return func() { l.slots.Release(tenant, slots) }, true
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		l.vainAt.Store(time.Now().UnixNano())
+	token, timeout := upstream.KeyOf(l.token(ctx)), l.queueTimeout()
+	tenant, err := l.slots.Acquire(ctx, token, nil, slots, 0)
+	if err != nil && timeout > 0 {
+		tenant, err = l.slots.Acquire(ctx, token, nil, slots, timeout)
+		switch {
+		case err == nil:
+			l.vainAt.Store(0)
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			l.vainAt.Store(time.Now().UnixNano())
+		}
 	}
-	return nil, false
+	if err != nil {
+		return nil, false
+	}
+	return func() { l.slots.Release(tenant, slots) }, true
 }
 
 // overloaded says whether the caller would be refused a slot at once.
@@ -57,12 +63,12 @@ func (l *limiter) overloaded(ctx context.Context) bool {
 
 // queueTimeout is how long to wait for slots at most.
 func (l *limiter) queueTimeout() time.Duration {
-	switch since := time.Now().UnixNano() - l.vainAt.Load(); {
-	case since < int64(vainFor):
-		return 0
-	case since < int64(calmAfter):
-		return queueWait
-	default:
+	switch vainAt := l.vainAt.Load(); {
+	case vainAt == 0:
 		return l.maxWait
+	case time.Now().UnixNano()-vainAt < int64(vainFor):
+		return 0
+	default:
+		return min(queueWait, l.maxWait)
 	}
 }

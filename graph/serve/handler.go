@@ -36,6 +36,7 @@ func (f *facade) graphQL(source upstream.Source, poller *poll.Poller, connection
 		Logger:            f.logger,
 		ObserveOperation:  f.observe,
 		ObserveInFlight:   f.metrics.OperationsInFlight,
+		ObservePermits:    f.metrics.Permits,
 		Tracer:            f.tracer,
 		AnswerTrace:       f.AnswerTrace || f.UpstreamURL == "",
 		CacheResponses:    f.Cache && f.CacheAnswers,

@@ -32,6 +32,7 @@ type Metrics struct {
 	subscriptions     *prometheus.CounterVec
 	events            prometheus.Counter
 	inFlight          prometheus.Gauge
+	permits           prometheus.Gauge
 	cacheHits         prometheus.Counter
 	cacheMisses       prometheus.Counter
 	polls             prometheus.Counter
@@ -116,6 +117,10 @@ func NewMetrics() *Metrics {
 			Name: "jobgraph_operations_in_flight",
 			Help: "Queries that wait or are executed, of which --max-inflight are executed at a time.",
 		}),
+		permits: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "jobgraph_operation_permits",
+			Help: "Queries that may be executed at a time now: --max-inflight, or fewer while goroutines queue for the processors.",
+		}),
 		cacheHits:   counter("jobgraph_cache_hits_total", "Jobs that were served from the cache, answers that were cached as a whole aside."),
 		cacheMisses: counter("jobgraph_cache_misses_total", "Jobs that were looked up in the cache and asked of the job API."),
 		polls:       counter("jobgraph_polls_total", "Polls of jobs that subscriptions wait for, a list of them being one."),
@@ -135,7 +140,7 @@ func NewMetrics() *Metrics {
 	}
 	m.registry.MustRegister(m.operations, m.answersShared, m.upstreamCalls, m.upstreamInFlight, m.upstreamRetries,
 		m.upstreamCoalesced, m.upstreamRefused, m.breakerOpen, m.breakerOpenTokens, m.malformedJobs, m.unrecognizedEnums, m.logins,
-		m.subscriptions, m.events, m.inFlight, m.cacheHits, m.cacheMisses, m.polls, m.callbacks, m.evictions,
+		m.subscriptions, m.events, m.inFlight, m.permits, m.cacheHits, m.cacheMisses, m.polls, m.callbacks, m.evictions,
 		m.fleetLookups, m.fleetCommands, m.fleetAvailable,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// What has not happened is 0, and not unknown: an alert needs a value before.
@@ -231,6 +236,9 @@ func (m *Metrics) label(done graph.Operation) string {
 
 // OperationsInFlight counts those that are under way.
 func (m *Metrics) OperationsInFlight(change int) { m.inFlight.Add(float64(change)) }
+
+// Permits says how many queries may be executed at a time now.
+func (m *Metrics) Permits(permits int) { m.permits.Set(float64(permits)) }
 
 // CacheHit counts a job that was served from the cache.
 func (m *Metrics) CacheHit() { m.cacheHits.Inc() }
