@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"context"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -18,24 +20,36 @@ type document struct {
 	plans  projection.Plans
 }
 
-// nodeWeight is about how many bytes a document keeps for each node of its tree, 220 to 300
-// were measured, and for its part of a plan.
-const nodeWeight = 400
+// nodeWeight and fieldWeight are about how many bytes a document keeps for each node of its
+// tree, 220 to 300 were measured, and for each field of an answer in its plans. A fragment
+// is in the tree once, and in the plan of each field that spreads it.
+const nodeWeight, fieldWeight = 300, 112
 
-// weight is about how many bytes the document keeps.
+// weight is about how many bytes the document keeps, its plans among them.
 func (d *document) weight(text string) uint32 {
-	return uint32(2*len(text) + nodeWeight*(d.stats.nodes+1))
+	fields := 0
+	for _, operation := range d.stats.operations {
+		for _, root := range operation.roots {
+			fields = addSat(fields, root.fields)
+		}
+	}
+	fields = min(fields, maxDocumentBytes/fieldWeight) // more is not kept
+	return uint32(2*len(text) + nodeWeight*(d.stats.nodes+1) + fieldWeight*fields)
 }
 
 // read gives the text's document, from the cache where it is known. Limits come
 // before validation, whose cost is quadratic in what they bound. Where the text could
 // be parsed, the document is there beside what is wrong with it.
-func (g *Guard) read(text string) (*document, gqlerror.List) {
+func (g *Guard) read(ctx context.Context, text string) (*document, gqlerror.List) {
 	if known, ok := g.documents.GetIfPresent(text); ok {
 		return known, nil
 	}
-	g.parsing <- struct{}{}
-	defer func() { <-g.parsing }()
+	select {
+	case g.parsing <- struct{}{}:
+		defer func() { <-g.parsing }()
+	case <-ctx.Done():
+		return nil, gqlerror.List{errcode.New(errcode.Overloaded, "This server had too many other texts to read before the request ended. Try again in a moment.")}
+	}
 	parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, g.limits.Tokens)
 	if err != nil {
 		return nil, gqlerror.List{g.parseFailed(err)}

@@ -112,7 +112,7 @@ const documentKey = "admission.document"
 // MutateOperationParameters refuses what is not let through. It comes before the
 // executor parses, validates or coerces anything.
 func (g *Guard) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
-	read, failures := g.read(params.Query)
+	read, failures := g.read(ctx, params.Query)
 	if read != nil {
 		// GET asks a refused operation for its kind: it need not be parsed again.
 		graphql.GetOperationContext(ctx).Doc = read.parsed

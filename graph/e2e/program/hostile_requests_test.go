@@ -90,7 +90,7 @@ func textsBeingRead(t *testing.T, p *program.Program) (parsing, waiting int) {
 	for stack := range bytes.SplitSeq(profile, []byte("\n\n")) {
 		switch head, frames, _ := bytes.Cut(stack, []byte("\n")); {
 		case !bytes.Contains(frames, []byte("admission.(*Guard).read(")):
-		case bytes.Contains(head, []byte("[chan send")) && bytes.HasPrefix(frames, []byte("jobgraph/graph/admission.(*Guard).read(")):
+		case bytes.Contains(head, []byte("[select")) && bytes.HasPrefix(frames, []byte("jobgraph/graph/admission.(*Guard).read(")):
 			waiting++
 		default:
 			parsing++

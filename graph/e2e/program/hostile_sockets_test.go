@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,6 +104,27 @@ func TestHostileSockets_CompletedOperationsWithoutEnd(t *testing.T) {
 			}
 		}
 		t.Logf("%d subscribes were sent", sent)
+	})
+}
+
+// TestHostileSockets_FatAnswersThatNobodyReads is a client that asks for fat answers over many
+// sockets, as many as each may at a time, and never reads.
+func TestHostileSockets_FatAnswersThatNobodyReads(t *testing.T) {
+	p := program.Spawn(t)
+	hostile(t, p, func(ctx context.Context) {
+		var askers sync.WaitGroup
+		for i := range 60 {
+			socket := ready(ctx, t, p, "127.0.0.1")
+			defer socket.CloseNow()
+			askers.Go(func() {
+				for n := range 20 {
+					assert.NoError(t, socket.Write(ctx, websocket.MessageText, []byte(fmt.Sprintf(
+						`{"id": "%d", "type": "subscribe", "payload": %s}`, n, fatQuestion(t, 20*i+n)))))
+				}
+			})
+		}
+		askers.Wait()
+		requireCut(ctx, t, p)
 	})
 }
 

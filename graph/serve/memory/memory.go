@@ -17,12 +17,15 @@ const (
 	// softLimit is where that ends, in bytes of all that the Go runtime uses. The
 	// process has about 15 MiB more, of the program's own text.
 	softLimit = 44 << 20
+	// maxRoom is for garbage beside a large heap, in bytes: what clients may have the
+	// process hold must not count twice.
+	maxRoom = 48 << 20
 )
 
 // Tune sets the garbage collector up, unless the environment does with GOGC or
 // GOMEMLIMIT: garbage may pile up to percent, but not beyond softLimit. A heap that
-// has outgrown it has room for three quarters as much again, and 13 MiB: a limit that does not
-// give way would have the collector run all the time. With its caches full the
+// has outgrown it has room for three quarters as much again, and 13 MiB, up to maxRoom: a limit
+// that does not give way would have the collector run all the time. With its caches full the
 // process stays below 128 MiB so.
 func Tune() {
 	if os.Getenv("GOGC") != "" {
@@ -44,6 +47,6 @@ func (c *gcSentinel) limit() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(live)
 	used := int64(live[0].Value.Uint64() + live[1].Value.Uint64())
-	debug.SetMemoryLimit(max(softLimit, 7*used/4+3*softLimit/10))
+	debug.SetMemoryLimit(max(softLimit, used+min(3*used/4+3*softLimit/10, maxRoom)))
 	runtime.SetFinalizer(c, (*gcSentinel).limit)
 }
