@@ -16,7 +16,8 @@
 //     (admission/rate.go). A request whose response
 //     is cached is answered here (responsecache/requests.go), with what the caller's own cache
 //     may know of it (responsecache/freshness.go); under overload every other one
-//     is refused (admission/limiter.go). Then it is decoded (transport/post.go, transport/get.go).
+//     is refused (admission/limiter.go, with as many permits as admission/pressure.go leaves).
+//     Then it is decoded (transport/post.go, transport/get.go).
 //     transport/websocket_protocol.go and transport/sse.go decode at once, and begin the
 //     operation in transport/operation.go.
 //  4. admission/persisted/persisted.go: the text, where its hash or its id was sent
@@ -28,7 +29,7 @@
 //  7. responsecache/responsecache.go: the response, where it is cached or under way for an
 //     equal query (responsecache/call.go). From here on there is one execution for all; a
 //     query for fresh data and a subscription pass by.
-//  8. admission/guard.go, InterceptResponse: a permit to be executed (admission/limiter.go), and
+//  8. admission/guard.go, InterceptResponse: a permit to be executed (admission/limiter.go, admission/pressure.go), and
 //     a turn among those that take much (admission/heavy.go).
 //  9. budget/extension.go: the bytes of the answer that is begun.
 //  10. prefetch.go: the ids of all fields at the top, in one batch. Then schema.resolvers.go: one

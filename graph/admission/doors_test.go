@@ -250,7 +250,7 @@ func TestOverload_HangingOperationsOfOneTokenLeaveOthersTheirs(t *testing.T) {
 	ask := func(token string, id int) gqltest.Answer {
 		return gqltest.Query(t, p.URL+"/graphql", fmt.Sprintf(`{ job(ids: ["%d"]) { ... on Job { id } } }`, id), nil, "Authorization", "Bearer "+token)
 	}
-	const all, hanging = 500, 210
+	const all, hanging = 500, 210 // one token's share of 256
 	var refused atomic.Int32
 	var askers sync.WaitGroup
 	for id := range all {

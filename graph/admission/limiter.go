@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// burstWait is how long a query waits for its permit before it is refused: those who may
-	// wait are done in less while any go on, so that a refusal comes at once or not at all.
-	// queueWait is it for what is heavy, and for all after somebody was in vain until somebody
-	// was not: what waits holds memory.
+	// burstWait is how long a query waits for its permit before it is refused. While operations
+	// end, maxQueued of them are served in less: a refusal comes at once or not at all.
+	// queueWait is the limit for what is heavy, and for everything from a wait in vain until
+	// the next one that ends in a slot: what waits holds memory.
 	burstWait = 500 * time.Millisecond
 	queueWait = 20 * time.Millisecond
 	// maxQueued bounds how many wait.
@@ -30,7 +30,7 @@ type limiter struct {
 	slots   *policy.FairQueue
 	maxWait time.Duration // for slots
 	token   func(ctx context.Context) string
-	vainAt  atomic.Int64 // unix nanoseconds; 0: nobody was since somebody was not
+	vainAt  atomic.Int64 // the last wait in vain, in unix nanoseconds; 0: a later one ended in a slot, or there was none
 }
 
 func newLimiter(slots int, maxWait time.Duration, token func(ctx context.Context) string) *limiter {

@@ -42,14 +42,15 @@ type pressure struct {
 	nextSample  atomic.Int64 // unix nanoseconds
 
 	mu       sync.Mutex
-	old      int // operations older than youngFor
-	young    int // how many others there may be
-	began    time.Time
-	samples  int // since the window began
-	shortest int // run queue of these
+	old      int       // operations older than youngFor
+	young    int       // how many others may be under way
+	began    time.Time // of the window; its first sample
+	samples  int       // in the window
+	shortest int       // run queue in the window, in goroutines
 }
 
-// newPressure tells observe, which may be nil, how many slots there are.
+// newPressure is on a queue of which nobody holds a slot. It tells observe, which may be nil,
+// how many slots there are.
 func newPressure(slots *policy.FairQueue, runnable func() int, observe func(slots int)) *pressure {
 	processors, most := runtime.GOMAXPROCS(0), slots.Free()
 	if observe == nil {
