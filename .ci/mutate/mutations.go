@@ -197,7 +197,7 @@ var mutations = []mutation{
 		"graph/admission", "TestPressure_StandingQueueTakesSlotsAndAShortOneGivesThemBack"},
 	{"a burst takes no permits", "graph/admission/pressure.go", "p.shortest = min(p.shortest, queue)", "p.shortest = queue",
 		"graph/admission", "TestPressure_BurstsTakeNoSlots"},
-	{"permits come back", "graph/admission/pressure.go", "p.young+p.young/8+1", "p.young",
+	{"permits come back", "graph/admission/pressure.go", "p.young+p.young/4+1", "p.young",
 		"graph/admission", "TestPressure_CallersWhoComeNowAndThenHaveSlotsGivenBack"},
 	{"what hangs leaves permits under pressure", "graph/admission/pressure.go", "p.old += operations", "",
 		"graph/admission", "TestPressure_HangingOperationsLeaveSlots"},

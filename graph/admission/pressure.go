@@ -13,14 +13,16 @@ import (
 const (
 	// sampleEvery is how often the run queue is looked at. It stands where it was never
 	// short for a window: a burst is over sooner.
-	sampleEvery = time.Millisecond
+	sampleEvery = 100 * time.Microsecond
 	window      = 8 * time.Millisecond
 	// minSamples of a window tell a queue that stands from a few callers' bursts.
 	minSamples = 4
-	// longQueue and shortQueue are goroutines a processor.
-	longQueue, shortQueue = 32, 8
+	// longQueue and shortQueue are goroutines a processor. They are next to nothing: the Go
+	// runtime polls the network where a run queue is empty, and each 10 ms where none ever
+	// is. What has come is read that much later then, be it to be refused.
+	longQueue, shortQueue = 4, 2
 	// leastYoung is how many operations a processor are begun under any pressure.
-	leastYoung = 16
+	leastYoung = 4
 	// youngFor is how long an operation is taken for one that needs the processor: an older
 	// one waits for the job API.
 	youngFor = 50 * time.Millisecond
@@ -28,8 +30,8 @@ const (
 
 // pressure has a queue give fewer slots while a long queue of goroutines stands before the
 // processors: another operation would make all others later there, and the refusals too.
-// It takes a quarter of what is in use each time, and gives an eighth back where the queue
-// is short. An operation that is older than youngFor does not count, as it hangs in calls
+// It takes a quarter of what is in use each time, and gives as much back where the queue is
+// short. An operation that is older than youngFor does not count, as it hangs in calls
 // of the job API: as many more are begun, up to all slots.
 //
 // It has no goroutine: who asks for a slot takes the samples.
@@ -100,7 +102,7 @@ func (p *pressure) sample() {
 	}
 	switch {
 	case p.shortest <= shortQueue*p.processors:
-		p.young = min(p.most, p.young+p.young/8+1)
+		p.young = min(p.most, p.young+p.young/4+1)
 	case p.shortest > longQueue*p.processors && p.samples >= minSamples:
 		held, _ := p.slots.Demand()
 		p.young = max(p.least, min(p.young, held-p.old)*3/4)

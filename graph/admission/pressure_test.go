@@ -62,7 +62,7 @@ func TestPressure_StandingQueueTakesSlotsAndAShortOneGivesThemBack(t *testing.T)
 		assert.Equal(t, least, p.slots.Free(), "it is not short yet")
 		*queue = shortQueue
 		p.ask(sampleEvery, window+sampleEvery)
-		assert.Equal(t, least+least/8+1, p.slots.Free())
+		assert.Equal(t, least+least/4+1, p.slots.Free())
 		p.ask(sampleEvery, time.Second)
 		assert.Equal(t, 10_000, p.slots.Free())
 	})
