@@ -19,34 +19,28 @@ type call struct {
 	fetched int64
 }
 
-// answer is what the source gave: a job or a list, or an error.
-type answer struct {
-	job  *upstream.EncodedJob
-	list *upstream.List
-	err  error
-}
-
-// outcome is what a call gave, and the entry made of it, stored or overtaken; nil for a
-// failure that says nothing of what was asked.
+// outcome is what a call gave, and the turn in which it ended: that of the entry made of it,
+// stored or overtaken. 0: it failed in a way that says nothing of what was asked.
 type outcome struct {
 	answer
-	entry *entry
+	turn int
 }
 
 // start begins a call, which those who come later join.
-func (s *Store) start(ctx context.Context, slot *slot, q question) *call {
+func (s *Store) start(ctx context.Context, n number, q question) *call {
 	s.turn++
+	slot := s.pages.at(n)
 	slot.inFlight++
 	passing := q.list != nil && q.list.Only != nil
-	c := &call{Call: group.NewCall[outcome](ctx), number: s.turn, began: s.opts.Now(), generation: slot.token.generation, passing: passing}
-	slot.call = c
+	c := &call{Call: group.NewCall[outcome](ctx), number: s.turn, began: s.opts.Now(), generation: s.generation(slot), passing: passing}
+	s.calls[n] = c
 	q.Began = &c.fetched
 	if q.list != nil {
 		list := *q.list
 		list.Began = &c.fetched
 		q.list = &list
 	}
-	s.workers.run(func() { s.complete(slot, c, s.ask(c.Context(), q)) })
+	s.workers.run(func() { s.complete(n, c, s.ask(c.Context(), q)) })
 	return c
 }
 
@@ -67,48 +61,49 @@ func (s *Store) ask(ctx context.Context, q question) (a answer) {
 }
 
 // release is for a caller that does not wait any longer.
-func (s *Store) release(key upstream.Key, c *call) {
+func (s *Store) release(at digest, c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !c.Release() {
 		return
 	}
-	if slot := s.slots[key]; slot != nil && slot.call == c {
-		slot.call = nil
+	if n := s.slots[at]; s.calls[n] == c {
+		delete(s.calls, n)
 	}
 }
 
 // complete stores what a call gave and hands it to all who wait for it.
-func (s *Store) complete(slot *slot, c *call, a answer) {
+func (s *Store) complete(n number, c *call, a answer) {
+	result := outcome{answer: a}
+	e := entry{began: c.began, ended: s.opts.Now()}
 	shared := c.fetched != 0
-	began := c.began
 	if shared {
-		began = min(began, c.fetched)
+		e.began = min(c.began, c.fetched)
 	}
-	result := outcome{a, newEntry(a, began, s.opts.Now())}
 	s.mu.Lock()
 	s.turn++
-	if slot.call == c {
-		slot.call = nil
+	slot := s.pages.at(n)
+	if s.calls[n] == c {
+		delete(s.calls, n)
 	}
-	slot.inFlight--
 	if refused(a.err) {
-		slot.token.generation++
+		s.tokenPages.at(slot.token).generation++
 	}
-	if result.entry != nil {
-		result.entry.passing = c.passing
+	if a.lasts() {
+		e.turn, result.turn = s.turn, s.turn
 	}
-	current := result.entry != nil && (c.generation == slot.token.generation || refused(a.err))
+	current := a.lasts() && (c.generation == s.generation(slot) || refused(a.err))
 	switch {
 	case current && shared:
-		s.share(slot, result.entry)
+		s.share(n, e, a, c.passing)
 	case current && c.number > slot.answered:
-		s.answer(slot, c, result.entry)
+		s.answer(n, c, e, a, c.passing)
 		if a.list != nil {
-			s.fill(slot, c, a.list)
+			s.fill(slot.token, c, a.list)
 		}
 	}
-	s.dropIfIdle(slot)
+	slot.inFlight--
+	s.dropIfIdle(n)
 	s.mu.Unlock()
 	c.Complete(result)
 }
@@ -116,16 +111,18 @@ func (s *Store) complete(slot *slot, c *call, a answer) {
 // share stores what a second tier said of the slot, unless more recent knowledge is there
 // already. A call of the job API that is under way will say something newer, and a list's
 // jobs may be older than what is known of each.
-func (s *Store) share(slot *slot, e *entry) {
-	if slot.entry != nil && slot.entry.began >= e.began {
+func (s *Store) share(n number, e entry, a answer, passing bool) {
+	slot := s.pages.at(n)
+	if slot.entry.turn != 0 && slot.entry.began >= e.began {
 		return
 	}
 	slot.ended = s.turn
-	s.put(slot, e)
+	s.put(n, e, a, passing)
 }
 
 // answer stores what a call says of the slot.
-func (s *Store) answer(slot *slot, c *call, e *entry) {
+func (s *Store) answer(n number, c *call, e entry, a answer, passing bool) {
+	slot := s.pages.at(n)
 	slot.answered, slot.ended = c.number, s.turn
-	s.put(slot, e)
+	s.put(n, e, a, passing)
 }

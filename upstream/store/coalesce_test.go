@@ -34,8 +34,8 @@ func overFaults(t *testing.T, fault *faults.Fault, opts Options) (*Store, *fault
 func (s *Store) waiting(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if slot := s.slots[upstream.NewRequest(testToken, id).Key]; slot != nil && slot.call != nil {
-		return slot.call.Callers()
+	if call := s.calls[s.slots[digestOf(upstream.NewRequest(testToken, id).Key)]]; call != nil {
+		return call.Callers()
 	}
 	return 0
 }

@@ -9,7 +9,7 @@ import (
 // class is a kind of entry whose TTL is the same for all: in a queue of one class the
 // first to come is the first to expire. What comes from a second tier is older than it looks
 // there: it is not served when it has expired, but may stand for a while longer.
-type class int
+type class uint8
 
 const (
 	settled class = iota
@@ -21,64 +21,78 @@ const (
 // token is what is known of a token while there is a slot for it: nothing more than
 // is bounded by the slots.
 type token struct {
+	key   upstream.TokenKey
 	slots int
 	// generation is one more with each refusal of the token by upstream: an entry of an
 	// earlier one is never served, nor stored by a call that began before.
 	generation int
 }
 
-func (s *Store) newSlot(key upstream.Key) *slot {
-	t := s.tokens[key.Token]
-	if t == nil {
-		t = &token{}
-		s.tokens[key.Token] = t
+func (s *Store) newSlot(at digest, key upstream.Key) number {
+	n := s.tokens[key.Token]
+	if n == 0 {
+		n = s.tokenPages.add(token{key: key.Token})
+		s.tokens[key.Token] = n
 	}
-	t.slots++
-	slot := &slot{key: key, token: t}
-	s.slots[key] = slot
+	s.tokenPages.at(n).slots++
+	slot := s.pages.add(slot{digest: at, token: n, list: key.IsList()})
+	s.slots[at] = slot
 	return slot
 }
 
-// dropIfIdle forgets a slot that has neither an entry nor a call. s.slots may have
-// another by now only after this one was dropped.
-func (s *Store) dropIfIdle(slot *slot) {
-	if slot.entry != nil || slot.inFlight > 0 || s.slots[slot.key] != slot {
+// dropIfIdle forgets a slot that has neither an entry nor a call.
+func (s *Store) dropIfIdle(n number) {
+	slot := s.pages.at(n)
+	if slot.entry.turn != 0 || slot.inFlight > 0 {
 		return
 	}
-	delete(s.slots, slot.key)
-	if !slot.key.IsList() {
+	delete(s.slots, slot.digest)
+	if !slot.list {
 		s.dropped = max(s.dropped, slot.ended)
 	}
-	slot.token.slots--
-	if slot.token.slots == 0 {
-		delete(s.tokens, slot.key.Token)
+	t := s.tokenPages.at(slot.token)
+	t.slots--
+	if t.slots == 0 {
+		delete(s.tokens, t.key)
+		s.tokenPages.remove(slot.token)
 	}
+	s.pages.remove(n)
 }
 
-// put makes e the slot's entry and evicts what has no room any more.
-func (s *Store) put(slot *slot, e *entry) {
-	s.take(slot)
-	e.class, e.ttl = s.classify(e)
-	if e.passing {
+// put makes e, with what the answer gave, the slot's entry and evicts what has no room any
+// more. An answer that is not worth its room is passing.
+func (s *Store) put(n number, e entry, a answer, passing bool) {
+	s.take(n)
+	e.class, e.ttl = s.classify(e, a)
+	if passing {
 		e.ttl = 0
 	}
 	if e.ttl == 0 {
-		e.job, e.list = nil, nil // it is known only for ReadSet.Joinable
+		a.job, a.list = nil, nil
+	} else {
+		e.content = contentOf(a)
 	}
-	e.generation, e.bytes = slot.token.generation, e.weigh()
+	slot := s.pages.at(n)
+	switch e.content {
+	case packed:
+		e.packed = s.records.add(n, string(a.job.Record))
+	case apart:
+		s.apart[n] = a
+	}
+	e.generation, e.bytes = s.generation(slot), weigh(a)
 	slot.entry = e
 	s.bytes += e.bytes
-	s.queues[e.class].push(slot)
+	s.push(n)
 	s.evict()
 }
 
-func (s *Store) classify(e *entry) (class, time.Duration) {
+func (s *Store) classify(e entry, a answer) (class, time.Duration) {
 	switch {
-	case e.list != nil:
+	case a.list != nil:
 		return active, s.opts.ActiveTTL
-	case e.job == nil:
+	case a.job == nil:
 		return negative, min(NegativeTTL, max(s.opts.ActiveTTL, s.opts.SettledTTL))
-	case e.job.Settled(time.Unix(0, e.began)):
+	case a.job.Settled(time.Unix(0, e.began)):
 		return settled, s.opts.SettledTTL
 	default:
 		return active, s.opts.ActiveTTL
@@ -87,33 +101,36 @@ func (s *Store) classify(e *entry) (class, time.Duration) {
 
 // servable says whether the slot's entry may be served.
 func (s *Store) servable(slot *slot) bool {
-	e := slot.entry
-	return e != nil && (e.job != nil || e.list != nil || e.notFound != nil) &&
-		e.generation == slot.token.generation && s.opts.Now()-e.began < int64(e.ttl)
+	e := &slot.entry
+	return e.content != nothing && e.generation == s.generation(slot) && s.opts.Now()-e.began < int64(e.ttl)
 }
+
+// generation is the token's.
+func (s *Store) generation(slot *slot) int { return s.tokenPages.at(slot.token).generation }
 
 // evict drops what has expired, and while there is too much, what expires soonest. An
 // expired entry is still known for a window: see [ReadSet.Joinable].
 func (s *Store) evict() {
 	now, window := s.opts.Now(), int64(s.window())
 	for c := range s.queues {
-		for slot := s.queues[c].first; slot != nil && now-slot.entry.began >= int64(slot.entry.ttl)+window; slot = s.queues[c].first {
-			s.remove(slot)
+		for n := s.queues[c].first; n != 0 && now-s.pages.at(n).entry.began >= int64(s.pages.at(n).entry.ttl)+window; n = s.queues[c].first {
+			s.remove(n)
 		}
 	}
 	for s.bytes > s.opts.MaxBytes {
-		slot := s.soonest()
+		n := s.soonest()
 		s.evicted++
-		s.forgotten = max(s.forgotten, slot.entry.ended)
-		s.remove(slot)
+		s.forgotten = max(s.forgotten, s.pages.at(n).entry.ended)
+		s.remove(n)
 	}
+	s.compact()
 }
 
 // soonest is the slot whose entry expires first of all.
-func (s *Store) soonest() (soonest *slot) {
+func (s *Store) soonest() (soonest number) {
 	for c := range s.queues {
 		first := s.queues[c].first
-		if first != nil && (soonest == nil || first.entry.expires() < soonest.entry.expires()) {
+		if first != 0 && (soonest == 0 || s.pages.at(first).entry.expires() < s.pages.at(soonest).entry.expires()) {
 			soonest = first
 		}
 	}
@@ -122,19 +139,42 @@ func (s *Store) soonest() (soonest *slot) {
 
 func (e *entry) expires() int64 { return e.began + int64(e.ttl) }
 
-func (s *Store) remove(slot *slot) {
-	s.take(slot)
-	s.dropIfIdle(slot)
+func (s *Store) remove(n number) {
+	s.take(n)
+	s.dropIfIdle(n)
 }
 
 // take takes the slot's entry out, if it has one.
-func (s *Store) take(slot *slot) {
-	if slot.entry == nil {
+func (s *Store) take(n number) {
+	slot := s.pages.at(n)
+	if slot.entry.turn == 0 {
 		return
 	}
-	s.queues[slot.entry.class].remove(slot)
+	s.unlink(n)
+	switch slot.entry.content {
+	case packed:
+		s.records.remove(slot.entry.packed)
+	case apart:
+		delete(s.apart, n)
+	}
 	s.bytes -= slot.entry.bytes
-	slot.entry = nil
+	slot.entry = entry{}
+}
+
+// compact keeps what is dead in the segments below an eighth of the room.
+func (s *Store) compact() {
+	for s.records.dead() > s.opts.MaxBytes/8 {
+		segment, ok := s.records.sparsest()
+		if !ok {
+			return
+		}
+		for owner, at := range s.records.all(segment) {
+			// A slot that is used again, or has a newer entry, has its record elsewhere.
+			if e := &s.pages.at(owner).entry; e.content == packed && e.packed == at {
+				e.packed = s.records.move(owner, at)
+			}
+		}
+	}
 }
 
 // window is how long an operation may be joined after it began: no longer than the
@@ -151,32 +191,38 @@ func (s *Store) window() time.Duration {
 
 // queue is a list of slots in the order in which they came.
 type queue struct {
-	first, last *slot
+	first, last number
 	length      int
 }
 
-func (q *queue) push(slot *slot) {
+// push puts the slot at the end of its entry's queue.
+func (s *Store) push(n number) {
+	slot := s.pages.at(n)
+	q := &s.queues[slot.entry.class]
 	q.length++
-	slot.prev, slot.next = q.last, nil
-	if q.last != nil {
-		q.last.next = slot
+	slot.prev, slot.next = q.last, 0
+	if q.last != 0 {
+		s.pages.at(q.last).next = n
 	} else {
-		q.first = slot
+		q.first = n
 	}
-	q.last = slot
+	q.last = n
 }
 
-func (q *queue) remove(slot *slot) {
+// unlink takes the slot out of its entry's queue.
+func (s *Store) unlink(n number) {
+	slot := s.pages.at(n)
+	q := &s.queues[slot.entry.class]
 	q.length--
-	if slot.prev != nil {
-		slot.prev.next = slot.next
+	if slot.prev != 0 {
+		s.pages.at(slot.prev).next = slot.next
 	} else {
 		q.first = slot.next
 	}
-	if slot.next != nil {
-		slot.next.prev = slot.prev
+	if slot.next != 0 {
+		s.pages.at(slot.next).prev = slot.prev
 	} else {
 		q.last = slot.prev
 	}
-	slot.prev, slot.next = nil, nil
+	slot.prev, slot.next = 0, 0
 }

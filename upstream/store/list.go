@@ -27,23 +27,24 @@ func (s *Store) List(ctx context.Context, r upstream.ListRequest) (*upstream.Lis
 	return a.list, a.err
 }
 
-// fill stores the jobs of a list that a call gave. What a list says of a job is used only
+// fill, with the mutex held, stores the jobs of a list that a call gave. What a list says of a job is used only
 // if its call began after the last look at the job ended: of two that were under way at
 // the same time nobody knows which is the newer.
-func (s *Store) fill(from *slot, c *call, list *upstream.List) {
+func (s *Store) fill(token number, c *call, list *upstream.List) {
 	if s.opts.ActiveTTL == 0 && s.opts.SettledTTL == 0 {
 		return
 	}
-	now := s.opts.Now()
+	now, account := s.opts.Now(), s.tokenPages.at(token).key
 	for _, job := range list.Jobs {
-		key := upstream.Key{Token: from.key.Token, ID: job.At.ID}
-		slot := s.slots[key]
+		key := upstream.Key{Token: account, ID: job.At.ID}
+		at := digestOf(key)
+		n := s.slots[at]
 		switch {
-		case slot == nil && c.number > s.dropped:
-			slot = s.newSlot(key)
-		case slot == nil || c.number <= slot.ended:
+		case n == 0 && c.number > s.dropped:
+			n = s.newSlot(at, key)
+		case n == 0 || c.number <= s.pages.at(n).ended:
 			continue
 		}
-		s.answer(slot, c, &entry{job: job.EncodedJob, began: c.began, ended: now})
+		s.answer(n, c, entry{turn: s.turn, began: c.began, ended: now}, answer{job: job.EncodedJob}, false)
 	}
 }

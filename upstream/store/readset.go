@@ -23,10 +23,11 @@ type ReadSet struct {
 	retryable bool
 }
 
-// read is a job or a list that was asked for, and the entry that was read; nil while it is pending.
+// read is a job or a list that was asked for, and the turn of the entry that was read; 0 while
+// it is pending, and of a call that said nothing.
 type read struct {
-	key        upstream.Key
-	entry      *entry
+	digest     digest
+	turn       int
 	generation int // the token's, when the call of a pending read began
 }
 
@@ -45,24 +46,24 @@ func ReadSetFrom(ctx context.Context) *ReadSet {
 
 // begin reads from the store and notes what it gives in one critical section, so that
 // nobody joins the operation in between. n is the read's number, for end.
-func (rs *ReadSet) begin(ctx context.Context, s *Store, q question) (e *entry, c *call, joined bool, n int) {
+func (rs *ReadSet) begin(ctx context.Context, s *Store, q question) (found served, c *call, joined bool, n int) {
 	if rs == nil {
-		e, c, joined = s.find(ctx, q)
-		return e, c, joined, 0
+		found, c, joined = s.find(ctx, q)
+		return found, c, joined, 0
 	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.store == nil {
 		rs.store, rs.began = s, s.opts.Now()
 	}
-	e, c, joined = s.find(ctx, q)
-	read := read{key: q.Key, entry: e}
-	if e == nil {
+	found, c, joined = s.find(ctx, q)
+	read := read{digest: q.digest, turn: found.turn}
+	if c != nil {
 		read.generation = c.generation
 		rs.pending++
 	}
 	rs.reads = append(rs.reads, read)
-	return e, c, joined, len(rs.reads) - 1
+	return found, c, joined, len(rs.reads) - 1
 }
 
 // end notes what the call of a pending read gave.
@@ -73,8 +74,8 @@ func (rs *ReadSet) end(n int, o outcome) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.pending--
-	rs.reads[n].entry = o.entry
-	if o.err != nil && (o.entry == nil || o.entry.notFound == nil) {
+	rs.reads[n].turn = o.turn
+	if o.err != nil && !o.notFound() {
 		rs.note(o.err)
 	}
 }
@@ -115,10 +116,11 @@ func (rs *ReadSet) Remaining() time.Duration {
 	defer s.mu.Unlock()
 	expires := int64(math.MaxInt64)
 	for _, read := range rs.reads {
-		if slot := s.slots[read.key]; slot == nil || slot.entry != read.entry || !s.servable(slot) {
+		slot := s.slotOf(read.digest)
+		if slot == nil || slot.entry.turn != read.turn || !s.servable(slot) {
 			return 0
 		}
-		expires = min(expires, read.entry.expires())
+		expires = min(expires, slot.entry.expires())
 	}
 	return max(0, time.Duration(expires-s.opts.Now()))
 }
@@ -148,20 +150,30 @@ func (rs *ReadSet) Joinable() bool {
 }
 
 func (s *Store) joinable(rs *ReadSet, read read) bool {
-	slot := s.slots[read.key]
+	slot := s.slotOf(read.digest)
 	switch {
-	case read.entry != nil:
-		return slot != nil && slot.entry == read.entry && (s.servable(slot) || read.entry.ttl == 0)
-	case slot == nil || read.generation != slot.token.generation:
+	case slot == nil:
+		return false
+	case read.turn != 0:
+		return slot.entry.turn == read.turn && (s.servable(slot) || slot.entry.ttl == 0)
+	case read.generation != s.generation(slot):
 		return false
 	default:
-		return slot.entry == nil || slot.entry.ended < rs.began
+		return slot.entry.turn == 0 || slot.entry.ended < rs.began
 	}
+}
+
+// slotOf is nil where nothing is known.
+func (s *Store) slotOf(at digest) *slot {
+	if n := s.slots[at]; n != 0 {
+		return s.pages.at(n)
+	}
+	return nil
 }
 
 // Bytes is roughly the memory of the notes.
 func (rs *ReadSet) Bytes() int {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return 64 + 96*cap(rs.reads)
+	return 64 + 32*cap(rs.reads)
 }

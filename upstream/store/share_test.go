@@ -97,7 +97,7 @@ func TestShared_ACallUnderWayReplacesIt(t *testing.T) {
 	source.fetched, source.name = func() int64 { return now.Now() - int64(100*time.Millisecond) }, "old"
 	r := upstream.NewRequest("aa", "aa")
 	s.mu.Lock()
-	s.slots[r.Key].call = nil // as if its caller had left: nobody joins it
+	delete(s.calls, s.slots[digestOf(r.Key)]) // as if its caller had left: nobody joins it
 	s.mu.Unlock()
 	assert.Equal(t, "old", nameOf(t, s, false))
 	close(proceed)

@@ -6,6 +6,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"math"
 	"sync"
 	"time"
@@ -44,11 +45,19 @@ type Store struct {
 	opts    Options
 	workers *workers
 
-	mu     sync.Mutex
-	slots  map[upstream.Key]*slot
-	tokens map[upstream.TokenKey]*token
-	queues [classes]queue // of the slots with an entry, the first to expire in front
-	bytes  int
+	mu sync.Mutex
+	// slots and tokens say where in pages and tokenPages a key's slot and a token are. They,
+	// the pages and the records are what grows with the cache, and have no pointers: a
+	// collection takes no longer for a full cache than for an empty one.
+	slots      map[digest]number
+	pages      pages[slot]
+	tokens     map[upstream.TokenKey]number
+	tokenPages pages[token]
+	records    records
+	apart      map[number]answer // by slot: what is not packed
+	calls      map[number]*call  // by slot: who comes now joins it
+	queues     [classes]queue    // of the slots with an entry, the first to expire in front
+	bytes      int
 	// evicted is how many entries have had to go for others.
 	evicted int
 	// forgotten is when the youngest call ended of those whose entries were evicted
@@ -61,13 +70,23 @@ type Store struct {
 	dropped int
 }
 
-// slot is all that is known of a key: its entry, and the calls under way for it. It lives
-// for as long as there is either.
+// digest stands for a key, whose id may have any length. Who does not know the token's key,
+// which is nobody outside this process, cannot look for two keys of one digest.
+type digest [16]byte
+
+func digestOf(key upstream.Key) digest {
+	var text [128]byte
+	sum := sha256.Sum256(append(append(text[:0], key.Token[:]...), key.ID...))
+	return digest(sum[:len(digest{})])
+}
+
+// slot is all that is known of a key without a pointer. It lives for as long as there is an
+// entry or a call under way.
 type slot struct {
-	key   upstream.Key
-	token *token
-	entry *entry
-	call  *call // who comes now joins it; nil: there is none, or all have left it
+	digest digest
+	token  number
+	list   bool // the key is a list's
+	entry  entry
 	// A call's number is the turn in which it began. A late response never overwrites a
 	// newer one: only a call with a higher number than the last that answered is stored.
 	answered int
@@ -76,13 +95,14 @@ type slot struct {
 	ended    int
 	inFlight int
 
-	prev, next *slot // in the queue of the entry's class
+	prev, next number // in the queue of the entry's class
 }
 
 // question is what is asked of a store: a job, or a list, whose key is the request's then.
 type question struct {
 	upstream.Request
-	list *upstream.ListRequest
+	list   *upstream.ListRequest
+	digest digest // of the key
 }
 
 // New returns an empty store before the source. Close it after use.
@@ -104,16 +124,14 @@ func New(source upstream.Source, opts Options) *Store {
 	}
 	lists, _ := source.(upstream.Lister)
 	return &Store{source: source, lists: lists, opts: opts, workers: newWorkers(), forgotten: math.MinInt64,
-		slots: map[upstream.Key]*slot{}, tokens: map[upstream.TokenKey]*token{}}
+		slots: map[digest]number{}, tokens: map[upstream.TokenKey]number{}, apart: map[number]answer{}, calls: map[number]*call{}}
 }
 
 // Close cancels the calls in flight and waits for their ends.
 func (s *Store) Close() {
 	s.mu.Lock()
-	for _, slot := range s.slots {
-		if slot.call != nil {
-			slot.call.Cancel()
-		}
+	for _, call := range s.calls {
+		call.Cancel()
 	}
 	s.mu.Unlock()
 	s.workers.close()
@@ -131,16 +149,17 @@ func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJ
 
 // read gives what is cached, or the answer of a call.
 func (s *Store) read(ctx context.Context, q question) answer {
+	q.digest = digestOf(q.Key)
 	reads := ReadSetFrom(ctx)
-	entry, call, joined, read := reads.begin(ctx, s, q)
-	s.count(q, entry, joined)
-	if entry != nil {
-		return answer{entry.job, entry.list, entry.err()}
+	found, call, joined, read := reads.begin(ctx, s, q)
+	s.count(q, call == nil, joined)
+	if call == nil {
+		return found.answer()
 	}
 	select {
 	case <-call.Done():
 	case <-ctx.Done():
-		s.release(q.Key, call)
+		s.release(q.digest, call)
 		return answer{err: context.Cause(ctx)}
 	}
 	outcome := call.Value()
@@ -148,12 +167,12 @@ func (s *Store) read(ctx context.Context, q question) answer {
 	return outcome.answer
 }
 
-func (s *Store) count(q question, served *entry, joined bool) {
+func (s *Store) count(q question, served, joined bool) {
 	if q.list == nil {
-		q.Tally.Asked(served != nil, joined)
+		q.Tally.Asked(served, joined)
 	}
 	switch {
-	case served != nil:
+	case served:
 		s.opts.ObserveHit()
 	case joined:
 		s.opts.ObserveCoalesced()
@@ -180,27 +199,54 @@ func (s *Store) Stats() Stats {
 func (s *Store) Forget(key upstream.TokenKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tokens[key]; t != nil {
-		t.generation++
+	if t := s.tokens[key]; t != 0 {
+		s.tokenPages.at(t).generation++
 	}
 }
 
-// find gives the entry that is served, or the call to wait for; joined says that it is
-// another's. A call that began before its token was refused is not joined.
-func (s *Store) find(ctx context.Context, q question) (e *entry, c *call, joined bool) {
+// served is what the store has of a key: a job's record, which nobody changes, or an answer
+// that stands apart.
+type served struct {
+	turn   int // the entry's
+	record []byte
+	apart  answer
+}
+
+// answer copies a record, so that who keeps a job holds no segment.
+func (f served) answer() answer {
+	if f.record != nil {
+		return answer{job: &upstream.EncodedJob{Record: upstream.Record(f.record)}}
+	}
+	return f.apart
+}
+
+// find gives what is served, or the call to wait for; joined says that it is another's. A
+// call that began before its token was refused is not joined.
+func (s *Store) find(ctx context.Context, q question) (found served, c *call, joined bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slot := s.slots[q.Key]
-	if slot == nil {
-		slot = s.newSlot(q.Key)
+	n := s.slots[q.digest]
+	if n == 0 {
+		n = s.newSlot(q.digest, q.Key)
 	}
+	slot, c := s.pages.at(n), s.calls[n]
 	switch {
 	case q.Fresh:
 	case s.servable(slot):
-		return slot.entry, nil, false
-	case slot.call != nil && slot.call.generation == slot.token.generation:
-		slot.call.Join()
-		return nil, slot.call, true
+		return s.served(n, slot), nil, false
+	case c != nil && c.generation == s.generation(slot):
+		c.Join()
+		return served{}, c, true
 	}
-	return nil, s.start(ctx, slot, q), false
+	return served{}, s.start(ctx, n, q), false
+}
+
+func (s *Store) served(n number, slot *slot) served {
+	found := served{turn: slot.entry.turn}
+	if slot.entry.content == packed {
+		found.record = s.records.at(slot.entry.packed)
+	} else {
+		found.apart = s.apart[n]
+	}
+	return found
 }

@@ -240,8 +240,8 @@ func TestStore_WhatRefusesAToken(t *testing.T) {
 }
 
 func TestStore_IsBounded(t *testing.T) {
-	job := upstream.Job{ID: "aa", Name: new(strings.Repeat("a", 531)), Status: upstream.StatusMediaFailure}.Encode()
-	require.Equal(t, 1024, (&entry{job: job}).weigh())
+	job := upstream.Job{ID: "aa", Name: new(strings.Repeat("a", 659)), Status: upstream.StatusMediaFailure}.Encode()
+	require.Equal(t, 1024, weigh(answer{job: job}))
 	source := &source{answer: func(string, string) (*upstream.EncodedJob, error) { return job, nil }}
 	s := New(source, Options{SettledTTL: time.Minute, ActiveTTL: time.Second, MaxBytes: 100 << 10})
 	defer s.Close()
