@@ -108,12 +108,14 @@ func TestHostileSockets_CompletedOperationsWithoutEnd(t *testing.T) {
 }
 
 // TestHostileSockets_FatAnswersThatNobodyReads is a client that asks for fat answers over many
-// sockets, as many as each may at a time, and never reads.
+// sockets, as many as each may at a time, and never reads. A socket has two goroutines, and
+// each query that is executed or waits for that has one.
 func TestHostileSockets_FatAnswersThatNobodyReads(t *testing.T) {
+	const sockets, executed, waiting = 60, 256, 384
 	p := program.Spawn(t)
-	hostile(t, p, func(ctx context.Context) {
+	hostileUpTo(t, p, 2*sockets+executed+waiting+50, func(ctx context.Context) {
 		var askers sync.WaitGroup
-		for i := range 60 {
+		for i := range sockets {
 			socket := ready(ctx, t, p, "127.0.0.1")
 			defer socket.CloseNow()
 			askers.Go(func() {

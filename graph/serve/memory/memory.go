@@ -19,7 +19,7 @@ const (
 	softLimit = 44 << 20
 	// maxRoom is for garbage beside a large heap, in bytes: what clients may have the
 	// process hold must not count twice.
-	maxRoom = 48 << 20
+	maxRoom = 40 << 20
 )
 
 // Tune sets the garbage collector up, unless the environment does with GOGC or

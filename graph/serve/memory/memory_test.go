@@ -31,7 +31,7 @@ func TestMemory_Tune(t *testing.T) {
 	memory.Tune()
 	assert.Less(t, debug.SetMemoryLimit(-1), int64(64<<20))
 	large := make([]byte, 100<<20)
-	waitFor(t, func(limit int64) bool { return limit > 148<<20 && limit < 170<<20 }, "a large heap has 48 MiB of room")
+	waitFor(t, func(limit int64) bool { return limit > 140<<20 && limit < 162<<20 }, "a large heap has 40 MiB of room")
 	runtime.KeepAlive(large)
 	waitFor(t, func(limit int64) bool { return limit < 64<<20 }, "a small one has what it had")
 }
