@@ -1,7 +1,7 @@
 package graph_test
 
 import (
-	"jobgraph/graph/e2e/gqltest"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"jobgraph/graph/e2e/gqltest"
 )
 
 // byTransport answers a query of jobUpdated's first state, or of a job, with
@@ -26,13 +28,50 @@ var byTransport = map[string]func(t *testing.T, s *liveServer, lines []string) s
 	"SSE by GET": func(t *testing.T, s *liveServer, lines []string) string {
 		return answerTo(t, lines, http.MethodGet, s.URL+"/?query="+url.QueryEscape(strings.ReplaceAll(oneLiveJob, `\`, "")), "text/event-stream", "")
 	},
-	"WebSocket": func(t *testing.T, s *liveServer, lines []string) string {
-		c := s.dial(t, http.Header{"Authorization": lines})
-		c.send(`{"type": "connection_init"}`)
-		require.Equal(t, `{"type":"connection_ack"}`, c.receive())
-		c.subscribe("a", strings.ReplaceAll(oneLiveJob, `\`, ""))
-		return c.receive()
+	"connection_init": func(t *testing.T, s *liveServer, lines []string) string {
+		return answerToInit(t, s, nil, lines)
 	},
+	"WebSocket": func(t *testing.T, s *liveServer, lines []string) string {
+		return answerToInit(t, s, lines, nil)
+	},
+}
+
+// answerToInit has lines of the upgrade request, and of connection_init.
+func answerToInit(t *testing.T, s *liveServer, upgrade, lines []string) string {
+	t.Helper()
+	c := s.dial(t, http.Header{"Authorization": upgrade})
+	c.send(initPayload(lines))
+	require.Equal(t, `{"type":"connection_ack"}`, c.receive())
+	c.subscribe("a", strings.ReplaceAll(oneLiveJob, `\`, ""))
+	return c.receive()
+}
+
+// What is wrong with the upgrade request's lines is not made good by connection_init, which
+// otherwise says who asks.
+func TestAuthorization_OfTheUpgradeAndOfConnectionInit(t *testing.T) {
+	t.Parallel()
+	good, s := "Bearer "+liveToken, startLive(t, nil)
+	for _, test := range []struct {
+		upgrade []string
+		want    string
+	}{
+		{nil, `"Job"`},
+		{[]string{"Bearer abcd"}, `"Job"`},
+		{[]string{"Basic YTpi"}, `"Job"`}, // a proxy's in front
+		{[]string{good, good}, "BAD_API_TOKEN"},
+		{[]string{""}, "BAD_API_TOKEN"},
+	} {
+		assert.Contains(t, answerToInit(t, s, test.upgrade, []string{good}), test.want, "%q", test.upgrade)
+	}
+}
+
+// initPayload has each of the lines, in names that are equal.
+func initPayload(lines []string) string {
+	var members []string
+	for _, line := range lines {
+		members = append(members, fmt.Sprintf(`"Authorization": %q`, line))
+	}
+	return `{"type": "connection_init", "payload": {` + strings.Join(members, ", ") + `}}`
 }
 
 const oneLiveJob = `{ job(ids: [\"` + liveJob + `\"]) { __typename ... on ApiError { type } } }`

@@ -111,7 +111,9 @@ func (c callers) withRequest(next http.Handler, maxBody int64, observe func(ctx 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		from := c.identify(r.Context(), c.anonymous(r), r.Header.Values("Authorization"))
+		lines := r.Header.Values("Authorization")
+		from := c.identify(r.Context(), c.anonymous(r), lines)
+		from.ambiguous = ambiguous(lines)
 		if c.answerTrace {
 			w.Header().Add("Vary", traceHeader)
 		}
@@ -129,33 +131,48 @@ func (c callers) withRequest(next http.Handler, maxBody int64, observe func(ctx 
 	})
 }
 
-// withInitToken reads the token from connection_init's payload, written there as in
-// a header: {"Authorization": "Bearer HEX"}, in any case, and once. Without one the
-// upgrade request's counts. The context ends with the caller's identity.
-func (c callers) withInitToken(ctx context.Context, payload map[string]any) (context.Context, error) {
+// withInitToken reads the token from connection_init's payload, which has all values of a
+// name, written there as in a header: {"Authorization": "Bearer HEX"}, in any case, and once.
+// Without one the upgrade request's counts; where that has more than one, none does. The
+// context ends with the caller's identity.
+func (c callers) withInitToken(ctx context.Context, payload map[string][]any) (context.Context, error) {
 	var lines []string
-	for name, value := range payload {
+	for name, values := range payload {
 		if !strings.EqualFold(name, "Authorization") {
 			continue
 		}
-		line, ok := value.(string)
-		if !ok {
-			return nil, errors.New("send Authorization as a text such as Bearer HEX")
+		for _, value := range values {
+			line, ok := value.(string)
+			if !ok {
+				return nil, errors.New("send Authorization as a text such as Bearer HEX")
+			}
+			lines = append(lines, line)
 		}
-		lines = append(lines, line)
 	}
-	from := c.identify(ctx, callerFrom(ctx), lines)
-	if wanted, ok := payload[ScenarioHeader].(string); ok {
+	from := callerFrom(ctx)
+	if !from.ambiguous {
+		from = c.identify(ctx, from, lines)
+	}
+	if wanted := only(payload[ScenarioHeader]); wanted != "" {
 		from.token = c.inScenario(from.token, wanted)
 	}
 	if from.refused != nil {
 		_, _, message := refusal(from.refused)
 		return nil, errors.New(message)
 	}
-	if parent, ok := payload["traceparent"].(string); ok {
+	if parent := only(payload["traceparent"]); parent != "" {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": parent})
 	}
 	return from.until(withCaller(ctx, from)), nil
+}
+
+// only is the value of a name that has one, which is a text.
+func only(values []any) string {
+	if len(values) != 1 {
+		return ""
+	}
+	text, _ := values[0].(string)
+	return text
 }
 
 // until ends the context with the caller's identity.

@@ -18,6 +18,9 @@ type (
 // caller is what a request says of who asks, and how.
 type caller struct {
 	token string
+	// ambiguous says that the request has several lines Authorization, or an empty one: no
+	// later word makes it good.
+	ambiguous bool
 	// fresh asks upstream, whatever is cached.
 	fresh bool
 	// traced asks for what was done for the request.
@@ -94,6 +97,12 @@ func bearerToken(lines []string, fallback string) string {
 		return notAToken
 	}
 	return token
+}
+
+// ambiguous says of lines Authorization that a proxy in front may have looked at another than
+// is read here.
+func ambiguous(lines []string) bool {
+	return len(lines) > 1 || len(lines) == 1 && strings.TrimSpace(lines[0]) == ""
 }
 
 // wantsFresh reads Cache-Control: no-cache: what is kept will not do.

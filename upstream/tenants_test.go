@@ -266,6 +266,29 @@ func TestTenants_FailuresAreLogged(t *testing.T) {
 	})
 }
 
+// TestTenants_ATokensBreakerThatStaysOpenIsLogged has one token open the breaker for all, and
+// another one close it: the first is still left alone.
+func TestTenants_ATokensBreakerThatStaysOpenIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c := played(t, takes(0, http1.Response{Status: 500}, nil), Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		defer c.Close()
+		for range 20 {
+			_, _ = c.Job(t.Context(), NewRequest(canary, anID))
+		}
+		c.info = takes(0, aJob, nil)
+		_, err := c.Job(t.Context(), NewRequest("beef", anID))
+		require.NoError(t, err)
+		_, err = c.Job(t.Context(), NewRequest(canary, anID))
+		require.ErrorContains(t, err, "not asked")
+		assert.Equal(t, 1, strings.Count(log.String(), "the token's circuit breaker is open"), log.String())
+		time.Sleep(4 * time.Second)
+		_, err = c.Job(t.Context(), NewRequest(canary, anID))
+		require.NoError(t, err)
+		assert.Equal(t, 1, strings.Count(log.String(), "the token's circuit breaker is closed"), log.String())
+	})
+}
+
 // TestTenants_TheBreakerIsLogged opens and closes it, for all and for a token.
 func TestTenants_TheBreakerIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -27,7 +27,7 @@ type WebSocket struct {
 	// Init reads connection_init's payload into the context of the operations. Its
 	// error closes the socket with 4403 and is shown, and so does the context's deadline;
 	// nil: the payload is ignored.
-	Init func(ctx context.Context, payload map[string]any) (context.Context, error)
+	Init func(ctx context.Context, payload map[string][]any) (context.Context, error)
 	// AllowOrigin says whether the request's page may connect; nil: those of the same
 	// origin may.
 	AllowOrigin func(r *http.Request) bool

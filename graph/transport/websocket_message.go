@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 
@@ -46,6 +47,27 @@ func (m clientMessage) object() (map[string]any, error) {
 	var payload map[string]any
 	err := json.Unmarshal(m.Payload, &payload)
 	return payload, err
+}
+
+// members are all values of each name of a payload: a map has the last one alone.
+func (m clientMessage) members() (map[string][]any, error) {
+	once, err := m.object()
+	if once == nil || err != nil {
+		return nil, err
+	}
+	members := map[string][]any{}
+	in := json.NewDecoder(bytes.NewReader(m.Payload))
+	_, err = in.Token() // the bracket
+	for err == nil && in.More() {
+		var name json.Token
+		var value any
+		if name, err = in.Token(); err == nil {
+			err = in.Decode(&value)
+		}
+		text, _ := name.(string)
+		members[text] = append(members[text], value)
+	}
+	return members, err
 }
 
 // params reads subscribe's payload. Its headers are those of the upgrade request.

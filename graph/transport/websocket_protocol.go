@@ -49,7 +49,7 @@ func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 		return closeTooManyInitRequests, "Too many initialisation requests"
 	}
 	s.inited = true
-	payload, err := m.object()
+	payload, err := m.members()
 	if err != nil {
 		return closeBadMessage, "The payload of connection_init must be an object"
 	}

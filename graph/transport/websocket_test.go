@@ -48,7 +48,7 @@ func TestWebSocket_CloseCodes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inRoom(t, transport.ConnectionOptions{}, untilDone, func(t *testing.T, r *room) {
-				r.Init = func(ctx context.Context, payload map[string]any) (context.Context, error) {
+				r.Init = func(ctx context.Context, payload map[string][]any) (context.Context, error) {
 					if payload["no"] != nil {
 						return nil, errors.New("no")
 					}

@@ -183,7 +183,7 @@ func (b *Breaker) succeeded(t *tokenCircuit, ofToken, ofAll bool, now time.Time)
 	if ofAll {
 		b.all.succeed(b.second(now), now)
 		if b.all.open {
-			news = append(news, b.closeAll(now))
+			news = b.closeAll(t, now)
 		}
 	}
 	if ofToken {

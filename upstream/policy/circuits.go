@@ -66,11 +66,18 @@ func (b *Breaker) openAll(sole *tokenCircuit, now time.Time) report {
 	return report{kind: openedForAll, attrs: b.all.attrs(b.second(now))}
 }
 
-func (b *Breaker) closeAll(now time.Time) report {
+// closeAll tells as well of the tokens whose circuits stay open: while one was open for all,
+// nothing was said of them. by is the token that was answered.
+func (b *Breaker) closeAll(by *tokenCircuit, now time.Time) []report {
 	b.sole = nil
-	news := report{kind: closedForAll, attrs: b.all.since(now)}
+	news := []report{{kind: closedForAll, attrs: b.all.since(now)}}
 	b.all.change(false, now)
 	b.observer.BreakerChanged(false)
+	for at := b.recent.Front(); at != nil; at = at.Next() {
+		if t := at.Value.(*tokenCircuit); t.open && !t.logged && t != by {
+			news = append(news, b.tellOpen(t, now))
+		}
+	}
 	return news
 }
 
@@ -78,10 +85,16 @@ func (b *Breaker) openToken(t *tokenCircuit, now time.Time) []report {
 	t.change(true, now)
 	b.open++
 	b.observer.TokenBreakersOpen(b.open)
-	if t.logged = !b.all.open; !t.logged {
+	if b.all.open { // see closeAll
+		t.logged = false
 		return nil
 	}
-	return []report{{kind: openedForToken, attrs: append(t.attrs(b.second(now)), "tokens_open", b.open)}}
+	return []report{b.tellOpen(t, now)}
+}
+
+func (b *Breaker) tellOpen(t *tokenCircuit, now time.Time) report {
+	t.logged = true
+	return report{kind: openedForToken, attrs: append(t.attrs(b.second(now)), "tokens_open", b.open)}
 }
 
 func (b *Breaker) closeToken(t *tokenCircuit, now time.Time) (news []report) {
