@@ -89,6 +89,11 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		s.ObserveEviction = func() {}
 	}
 	newConnLimit(cmp.Or(s.MaxConnections, defaultMaxConnections), s.ObserveEviction).install(server)
+	withConn := server.ConnContext
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		boundUnsent(conn)
+		return withConn(ctx, conn)
+	}
 	closed := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		time.Sleep(s.CloseDelay)

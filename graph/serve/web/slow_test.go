@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -162,6 +163,37 @@ func TestSlowClients_ReadersThatStopAreCut(t *testing.T) {
 	assert.NoError(t, <-ended, "a reader that reads slowly")
 	assert.Greater(t, read, size)
 	assert.Greater(t, time.Since(began), timeout, "it was no slow reader")
+}
+
+// TestSlowClients_ReadersThatKeepThePaceAreNotCut has a reader that takes a unit of an answer in a
+// fifth of its time, all along: the kernel takes megabytes for a reader, and goes on when a
+// third of them is gone.
+func TestSlowClients_ReadersThatKeepThePaceAreNotCut(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what the kernel takes is bounded on Linux")
+	}
+	const timeout, size, unit = 500 * time.Millisecond, 5 << 20, 64 << 10
+	ended := make(chan error, 1)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, size))
+		ended <- err
+	})
+	address := serveOptions(t, web.Options{GraphQL: handler, ProgressTimeout: timeout}, web.Server{})
+	connection, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer connection.Close()
+	require.NoError(t, connection.(*net.TCPConn).SetReadBuffer(unit))
+	_, err = io.WriteString(connection, "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
+	read, part := 0, make([]byte, unit)
+	for err == nil {
+		var n int
+		n, err = io.ReadFull(connection, part)
+		read += n
+		time.Sleep(timeout / 5 * time.Duration(n) / unit)
+	}
+	assert.Greater(t, read, size)
+	assert.NoError(t, <-ended)
 }
 
 // pipes is a listener whose connections hold no byte that is not being read.
