@@ -86,6 +86,37 @@ func TestServe_LinesOfAHeadAreBounded(t *testing.T) {
 	}
 }
 
+// A head that does not end is not waited for either, also behind another request; the lines of a
+// body are none of a head.
+func TestServe_LinesOfAHeadWithoutAnEndAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, stop, done := atPipe(t, web.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := io.Copy(io.Discard, r.Body)
+			assert.NoError(t, err)
+			w.WriteHeader(http.StatusNoContent)
+		})})
+		answers := bufio.NewReader(client)
+		ask := func(text string) int {
+			go func() { _, _ = io.WriteString(client, text) }()
+			response, err := http.ReadResponse(answers, nil)
+			require.NoError(t, err)
+			defer response.Body.Close()
+			return response.StatusCode
+		}
+		const keep = "POST / HTTP/1.1\r\nHost: localhost\r\n"
+		lines := strings.Repeat("\n", 1000)
+		assert.Equal(t, http.StatusNoContent, ask(keep+"Content-Length: 1000\r\n\r\n"+lines))
+		assert.Equal(t, http.StatusNoContent, ask(keep+strings.Repeat("x:\n", 150)+"\n"))
+		began := time.Now()
+		assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, ask(keep+strings.Repeat("x:\r\n", 300)))
+		_, _ = io.Copy(io.Discard, client)
+		assert.Less(t, time.Since(began), time.Second)
+		client.Close()
+		stop()
+		assert.NoError(t, <-done)
+	})
+}
+
 // A handler that never ends is not waited for longer than an orchestrator waits.
 func TestServe_TheEndIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -89,10 +89,12 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		s.ObserveEviction = func() {}
 	}
 	newConnLimit(cmp.Or(s.MaxConnections, defaultMaxConnections), s.ObserveEviction).install(server)
-	withConn := server.ConnContext
-	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		boundUnsent(conn)
-		return withConn(ctx, conn)
+	changed := server.ConnState
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		if state == http.StateIdle {
+			conn.(*headConn).expectHead()
+		}
+		changed(conn, state)
 	}
 	closed := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -106,7 +108,7 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		}
 		closed <- err
 	})
-	err := server.Serve(s.Listener)
+	err := server.Serve(boundedListener{s.Listener})
 	if stop() { // Serve failed by itself
 		return err
 	}
