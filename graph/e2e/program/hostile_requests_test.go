@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,6 +50,58 @@ func TestHostileRequests_VariablesOfManyObjects(t *testing.T) {
 	})
 	answer := gqltest.Post(t, p.URL+"/graphql", manyObjects())
 	assert.Equal(t, http.StatusOK, answer.Status, "one by itself")
+}
+
+// TestHostileRequests_HeadsWithoutAnEnd is a client that sends the lines of a head, and never the
+// empty one.
+func TestHostileRequests_HeadsWithoutAnEnd(t *testing.T) {
+	p := program.Spawn(t)
+	hostile(t, p, func(ctx context.Context) {
+		for range 2000 {
+			connection := deaf(ctx, t, p, "GET / HTTP/1.1\r\nHost: localhost\r\n"+strings.Repeat("a:\r\n", 4500))
+			if connection == nil {
+				return
+			}
+			defer connection.Close()
+		}
+		pause(ctx, 3*time.Second)
+	})
+}
+
+// TestHostileRequests_PartsOfAssets is a client that asks for the head, or for one byte, of a large
+// file of the playground, and takes no gzip.
+func TestHostileRequests_PartsOfAssets(t *testing.T) {
+	p := program.Spawn(t)
+	page := gqltest.Get(t, p.URL+"/").Body
+	asset := regexp.MustCompile(`/assets/[^"]+\.js`).FindString(page)
+	require.NotEmpty(t, asset, page)
+	head := gqltest.Do(t, gqltest.Request(t, http.MethodHead, p.URL+asset, "", "Accept-Encoding", "identity"))
+	require.Equal(t, http.StatusOK, head.Status)
+	size, err := strconv.Atoi(head.Header.Get("Content-Length"))
+	require.NoError(t, err)
+	require.Greater(t, size, 1<<20, "it is no large file")
+	const askers, each = 20, 100
+	hostile(t, p, func(context.Context) {
+		allocated := metric(t, p, "go_memstats_alloc_bytes_total")
+		var asking sync.WaitGroup
+		for range askers {
+			asking.Go(func() {
+				for i := range each {
+					method, status := http.MethodHead, http.StatusOK
+					headers := []string{"Accept-Encoding", "identity"}
+					if i%2 == 0 {
+						method, status, headers = http.MethodGet, http.StatusPartialContent, append(headers, "Range", "bytes=7-7")
+					}
+					assert.Equal(t, status, gqltest.Do(t, gqltest.Request(t, method, p.URL+asset, "", headers...)).Status)
+				}
+			})
+		}
+		asking.Wait()
+		// The observers' own questions are among it.
+		allocated = (metric(t, p, "go_memstats_alloc_bytes_total") - allocated) / (askers * each)
+		t.Logf("%.0f bytes allocated for each", allocated)
+		assert.Less(t, allocated, 64e3, "bytes allocated for each")
+	})
 }
 
 // TestHostileRequests_TextsParsedAtOnce sends more texts than are parsed at the same time, each of
