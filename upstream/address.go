@@ -8,6 +8,7 @@ import (
 
 var (
 	address     = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*):(?:\\?/){2,}(.*)$`)
+	bareAddress = regexp.MustCompile(`(^|[^:/\\A-Za-z0-9])((?:\\?/){2,}|www\.)([^/\\].*)$`) // //host/path, www.host/path
 	host        = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?$`)
 	credentials = regexp.MustCompile(`:.*@`)
 	queryPart   = regexp.MustCompile(`\?.*=.*$`)
@@ -32,6 +33,11 @@ func withoutAddress(word string) string {
 	})
 	if credentials.MatchString(plain) || address.MatchString(plain) {
 		return redacted
+	}
+	if at := bareAddress.FindStringSubmatchIndex(word); at != nil {
+		rest := word[at[6]:]
+		bare := strings.TrimRight(rest, closing)
+		return queryPart.ReplaceAllString(word[:at[4]], "") + word[at[4]:at[5]] + hostOf(bare) + rest[len(bare):]
 	}
 	return queryPart.ReplaceAllString(word, "")
 }

@@ -51,6 +51,10 @@ func TestRedact(t *testing.T) {
 		"This account is underprivileged (accountadministration, a_b_c_d_e_f).": "This account is underprivileged (accountadministration, a_b_c_d_e_f).",
 
 		"at https://me:pa55w0rd@example.com:8443/cb/x?s=1#y.":  "at https://example.com.",
+		"at //example.com:8443/cb/x?s=1.":                      "at //example.com.",
+		`goes to "//example.com/s3cret", or`:                   `goes to "//example.com", or`,
+		"see www.example.com/s3cret?s=1 for it":                "see www.example.com for it",
+		"a // b, and/or //":                                    "a // b, and/or //",
 		`The URL "https://example.com/a?(b", too`:              `The URL "https://example.com", too`,
 		"postgres://u:p@db/x s3://bucket/key ftp://h":          "postgres://db s3://bucket ftp://h",
 		"https://[2001:db8::1]:80/x":                           "https://[2001:db8::1]",
