@@ -64,7 +64,7 @@ func TestDeploy_EachMetricOfTheDashboardAndTheAlertsIsThere(t *testing.T) {
 	p := program.Start(t)
 	ask(t, p, askDocumented)
 	gqltest.Get(t, p.URL+"/graphql?query="+url.QueryEscape(`subscription { jobUpdated(ids: "d4fb871e07514304b23131b45f8caa1f") { __typename } }`), "Accept", "text/event-stream")
-	exposed := metrics(t, p)
+	exposed := p.Metrics(t)
 	name := regexp.MustCompile(`\b(?:jobgraph|go|process)_\w+`)
 	shown := map[string]bool{}
 	for _, expression := range expressions(t) {
@@ -90,7 +90,7 @@ func TestDeploy_Promtool(t *testing.T) {
 	p := program.Start(t)
 	ask(t, p, askDocumented)
 	check := exec.Command(promtool, "check", "metrics")
-	check.Stdin = strings.NewReader(metrics(t, p))
+	check.Stdin = strings.NewReader(p.Metrics(t))
 	output, err = check.CombinedOutput()
 	assert.NoError(t, err, string(output))
 }

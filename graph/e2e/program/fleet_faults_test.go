@@ -62,7 +62,7 @@ func underLoad(t *testing.T, all ...*program.Program) (l *loaded, end func()) {
 		running.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				if l.rests.Load() {
-					pause(ctx, 25*time.Millisecond)
+					program.Pause(ctx, 25*time.Millisecond)
 					continue
 				}
 				id := fmt.Sprintf("%032x", 0xfeed00+i%7) // cached
@@ -70,7 +70,7 @@ func underLoad(t *testing.T, all ...*program.Program) (l *loaded, end func()) {
 					id = fmt.Sprintf("%032x", 0xfeed00000000+n<<24+i)
 				}
 				l.query(t, all[n%len(all)], faultTokens[n/2], id)
-				pause(ctx, 25*time.Millisecond)
+				program.Pause(ctx, 25*time.Millisecond)
 			}
 		})
 		running.Go(func() { l.subscribe(ctx, t, n, all[n%len(all)], faultTokens[n/2]) })
@@ -155,7 +155,7 @@ func faultInstance(t *testing.T, api *httptest.Server, redisURL string, args ...
 // are up to 5 s between two.
 func isAvailable(t *testing.T, p *program.Program) {
 	t.Helper()
-	require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_available") == 1 }, 4*program.Timeout, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return p.Metric(t, "jobgraph_fleet_available") == 1 }, 4*program.Timeout, 20*time.Millisecond)
 }
 
 // monitor is what Redis is sent, until the test ends or the server does.
@@ -192,7 +192,7 @@ func requireQuiet(t *testing.T, began time.Time, all []*program.Program, seen ma
 	t.Helper()
 	minutes := int(time.Since(began).Minutes())
 	for n, p := range all {
-		seen[fmt.Sprintf("the log of %d", n)], seen[fmt.Sprintf("metrics of %d", n)] = p.Log(), metrics(t, p)
+		seen[fmt.Sprintf("the log of %d", n)], seen[fmt.Sprintf("metrics of %d", n)] = p.Log(), p.Metrics(t)
 		away := 0
 		for line := range strings.Lines(p.Log()) {
 			switch {
@@ -305,7 +305,7 @@ func TestFleetFaults(t *testing.T) {
 			}
 			// Again one polls for both.
 			require.Eventually(t, func() bool {
-				return metric(t, all[0], "jobgraph_fleet_leases")+metric(t, all[1], "jobgraph_fleet_leases") == 2
+				return all[0].Metric(t, "jobgraph_fleet_leases")+all[1].Metric(t, "jobgraph_fleet_leases") == 2
 			}, program.Timeout, 20*time.Millisecond, "each token's jobs are polled by one again")
 			l.rests.Store(false)
 			l.goesOn(t, "after")
@@ -327,8 +327,8 @@ func TestFleetFaults_TwoSecretsShareNothing(t *testing.T) {
 	l.goesOn(t, "at once")
 	end()
 	for _, p := range all {
-		assert.EqualValues(t, 0, metric(t, p, "jobgraph_fleet_received_total"))
-		assert.EqualValues(t, 0, metric(t, p, "jobgraph_fleet_takeovers_total"))
+		assert.EqualValues(t, 0, p.Metric(t, "jobgraph_fleet_received_total"))
+		assert.EqualValues(t, 0, p.Metric(t, "jobgraph_fleet_takeovers_total"))
 	}
 	requireQuiet(t, began, all, map[string]string{"Redis": redis.Dump()})
 }

@@ -77,10 +77,10 @@ func untilHit(t *testing.T, other *program.Program, what func(n int)) {
 	t.Helper()
 	n := 0
 	require.Eventually(t, func() bool {
-		before := metric(t, other, `jobgraph_fleet_lookups_total{outcome="HIT"}`)
+		before := other.Metric(t, `jobgraph_fleet_lookups_total{outcome="HIT"}`)
 		what(n)
 		n++
-		return metric(t, other, `jobgraph_fleet_lookups_total{outcome="HIT"}`) > before
+		return other.Metric(t, `jobgraph_fleet_lookups_total{outcome="HIT"}`) > before
 	}, program.Timeout, time.Millisecond)
 }
 
@@ -174,7 +174,7 @@ func TestFleet_CallsUnderWayAreJoined(t *testing.T) {
 	}, program.Timeout, time.Millisecond)
 	joined := 0.0
 	for _, p := range all {
-		joined += metric(t, p, `jobgraph_fleet_lookups_total{outcome="JOINED"}`)
+		joined += p.Metric(t, `jobgraph_fleet_lookups_total{outcome="JOINED"}`)
 	}
 	assert.GreaterOrEqual(t, joined, 2.0)
 }
@@ -191,10 +191,10 @@ func TestFleet_OneBudget(t *testing.T) {
 	t.Cleanup(api.Close)
 	one, other := instance(t, redis, api.URL, "--upstream-concurrency", "32"), instance(t, redis, api.URL, "--upstream-concurrency", "32")
 	for _, p := range []*program.Program{one, other} {
-		require.Eventually(t, func() bool { return metric(t, p, "jobgraph_fleet_slots") == 16 }, program.Timeout, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return p.Metric(t, "jobgraph_fleet_slots") == 16 }, program.Timeout, 5*time.Millisecond)
 	}
 	require.Contains(t, askWith(t, one, sandbox.Token, documentedJob), "UPSTREAM_RATE_LIMITED")
-	require.Eventually(t, func() bool { return metric(t, other, "jobgraph_fleet_pauses_total") == 1 }, program.Timeout, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return other.Metric(t, "jobgraph_fleet_pauses_total") == 1 }, program.Timeout, 5*time.Millisecond)
 	assert.Contains(t, askWith(t, other, sandbox.Token, documentedJob), "UPSTREAM_RATE_LIMITED")
 	assert.EqualValues(t, 1, calls.Load())
 }
@@ -262,7 +262,7 @@ func TestFleet_RedisAndTheLogTellNothing(t *testing.T) {
 	askWith(t, one, sandbox.Token, documentedJob, "Cache-Control", "no-cache")
 	ask(t, one, `{"query": "{ jobs(first: 3, filter: {name: \"exam*\"}) { nodes { id name } } }"}`, "Authorization", "Bearer "+sandbox.Token, "Cache-Control", "no-cache")
 	require.Eventually(t, func() bool { return has(redis, "list") }, program.Timeout, time.Millisecond)
-	seen := map[string]string{"Redis": redis.Dump(), "the log": one.Log(), "metrics": metrics(t, one)}
+	seen := map[string]string{"Redis": redis.Dump(), "the log": one.Log(), "metrics": one.Metrics(t)}
 	for where, text := range seen {
 		for what, canary := range map[string]string{"token": sandbox.Token, "id": documentedJob, "name": "example_job", "URL": strings.TrimPrefix(api, "http://"),
 			"filter": "exam*", "password": redistest.Password, "secret": fleetSecret, "bad token": strings.Repeat("ab", 16)} {

@@ -33,7 +33,7 @@ func watchTogether(t *testing.T, redis *redistest.Server, api *jobAPI, args ...s
 	}
 	var leases [2]float64
 	require.Eventually(t, func() bool {
-		leases = [2]float64{metric(t, all[0], "jobgraph_fleet_leases"), metric(t, all[1], "jobgraph_fleet_leases")}
+		leases = [2]float64{all[0].Metric(t, "jobgraph_fleet_leases"), all[1].Metric(t, "jobgraph_fleet_leases")}
 		return leases[0]+leases[1] == 1
 	}, program.Timeout, 20*time.Millisecond, "one has the lease")
 	if leases[1] == 1 { // where Redis was too slow for the other one
@@ -55,7 +55,7 @@ func TestFleet_AJobThatTwoInstancesWatchIsPolledByOne(t *testing.T) {
 		}
 	}
 	polls := func() (holder, follower float64) {
-		return metric(t, all[0], "jobgraph_polls_total"), metric(t, all[1], "jobgraph_polls_total")
+		return all[0].Metric(t, "jobgraph_polls_total"), all[1].Metric(t, "jobgraph_polls_total")
 	}
 	// The follower asks where this machine is slow, and it hears nothing for two turns.
 	for began := time.Now(); ; {
@@ -75,8 +75,8 @@ func TestFleet_AJobThatTwoInstancesWatchIsPolledByOne(t *testing.T) {
 	}
 	holder, follower := polls()
 	assert.EqualValues(t, holder+follower, api.asked(), "as many calls as by one instance")
-	assert.GreaterOrEqual(t, metric(t, all[0], "jobgraph_fleet_published_total"), 4.0)
-	assert.GreaterOrEqual(t, metric(t, all[1], "jobgraph_fleet_received_total"), 2.0, "what is lost is loaded")
+	assert.GreaterOrEqual(t, all[0].Metric(t, "jobgraph_fleet_published_total"), 4.0)
+	assert.GreaterOrEqual(t, all[1].Metric(t, "jobgraph_fleet_received_total"), 2.0, "what is lost is loaded")
 }
 
 func TestFleet_WhatADeadInstancePolledIsPolledByAnother(t *testing.T) {
@@ -87,7 +87,7 @@ func TestFleet_WhatADeadInstancePolledIsPolledByAnother(t *testing.T) {
 	api.set(`"In Process"`)
 	assert.Equal(t, status("IN_PROCESS"), <-streams[1])
 	require.Eventually(t, func() bool { // it may have asked before it had the lease
-		return metric(t, all[1], "jobgraph_fleet_leases") == 1 && metric(t, all[1], "jobgraph_fleet_takeovers_total") > 0
+		return all[1].Metric(t, "jobgraph_fleet_leases") == 1 && all[1].Metric(t, "jobgraph_fleet_takeovers_total") > 0
 	}, program.Timeout, 20*time.Millisecond)
 }
 
@@ -138,7 +138,7 @@ func TestFleet_ACallbackAtAnyInstanceWakesThePoller(t *testing.T) {
 		assert.Equal(t, "", <-stream)
 	}
 	assert.LessOrEqual(t, api.asked(), 4, "of 200 callbacks")
-	require.Eventually(t, func() bool { return metric(t, all[0], "jobgraph_fleet_wakes_total") > 0 }, program.Timeout, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return all[0].Metric(t, "jobgraph_fleet_wakes_total") > 0 }, program.Timeout, 20*time.Millisecond)
 }
 
 func TestFleet_SubscriptionsOutliveRedis(t *testing.T) {
@@ -151,7 +151,7 @@ func TestFleet_SubscriptionsOutliveRedis(t *testing.T) {
 	}
 	redis.Restart()
 	leases := func() float64 {
-		return metric(t, all[0], "jobgraph_fleet_leases") + metric(t, all[1], "jobgraph_fleet_leases")
+		return all[0].Metric(t, "jobgraph_fleet_leases") + all[1].Metric(t, "jobgraph_fleet_leases")
 	}
 	require.Eventually(t, func() bool { return leases() == 1 }, 4*program.Timeout, 20*time.Millisecond)
 	api.set(`"Media Failure"`)
@@ -173,9 +173,9 @@ func TestFleet_TheDocumentedACLIsEnough(t *testing.T) {
 	for _, stream := range streams {
 		assert.Equal(t, status("IN_PROCESS"), <-stream)
 	}
-	require.Eventually(t, func() bool { return metric(t, all[1], "jobgraph_fleet_received_total") > 0 }, program.Timeout, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return all[1].Metric(t, "jobgraph_fleet_received_total") > 0 }, program.Timeout, 20*time.Millisecond)
 	for _, p := range all {
-		assert.Zero(t, metric(t, p, `jobgraph_fleet_command_seconds_count\{outcome="ERROR"\}`))
+		assert.Zero(t, p.Metric(t, `jobgraph_fleet_command_seconds_count\{outcome="ERROR"\}`))
 	}
 	denied, err := redis.Do("ACL", "LOG").ToArray()
 	require.NoError(t, err)

@@ -60,7 +60,7 @@ func TestAllowedHost_ReboundNamesAreRefused(t *testing.T) {
 	text := by(t, p, name, http.MethodPost, "/graphql", documentedAndMissing).Body
 	assert.Contains(t, text, "--allowed-host NAME", "what to do")
 	assert.NotContains(t, strings.ToLower(text), "example", "nothing of the request is quoted")
-	counted := metrics(t, p)
+	counted := p.Metrics(t)
 	assert.NotContains(t, counted, "jobgraph_upstream_call_seconds_count", "no call was made")
 	assert.NotContains(t, counted, "jobgraph_operation_seconds_count", "no operation was run")
 }

@@ -164,7 +164,7 @@ func TestIdentity_ACallersTokenChoosesTheAccount(t *testing.T) {
 	api.mu.Lock()
 	assert.Len(t, api.queries, before, "the job API is not asked")
 	api.mu.Unlock()
-	assert.Contains(t, metrics(t, p), `outcome="UNAUTHENTICATED"`)
+	assert.Contains(t, p.Metrics(t), `outcome="UNAUTHENTICATED"`)
 
 	require.NoError(t, p.Stop())
 	for _, canary := range []string{"canary", "acme_api", "eyJ"} {
@@ -318,7 +318,7 @@ func TestRate_ANoisyCallerIsTold(t *testing.T) {
 	assert.GreaterOrEqual(t, refused, 79)
 	assert.Equal(t, http.StatusOK, gqltest.Post(t, p.URL+"/graphql", askDocumented, other...).Status, "another has a share of its own")
 	assert.Equal(t, http.StatusTooManyRequests, gqltest.Get(t, p.URL+"/graphql?query={__typename}", "Accept", "text/event-stream").Status)
-	assert.Contains(t, metrics(t, p), `outcome="RATE_LIMITED"`)
+	assert.Contains(t, p.Metrics(t), `outcome="RATE_LIMITED"`)
 
 	conn, _, err := websocket.Dial(t.Context(), p.URL+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	require.NoError(t, err)

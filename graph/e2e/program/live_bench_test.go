@@ -39,7 +39,7 @@ func TestPoller_TenThousandWatchedJobs(t *testing.T) {
 	server := httptest.NewServer(api)
 	defer server.Close()
 	p := program.Spawn(t, "--upstream-url", server.URL, "--upstream-token", canaryToken, "--log-level", "error", "--max-connections-per-client", "0")
-	base := metric(t, p, "process_resident_memory_bytes")
+	base := p.Metric(t, "process_resident_memory_bytes")
 
 	frames := make(chan int, benchJobs)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -57,13 +57,13 @@ func TestPoller_TenThousandWatchedJobs(t *testing.T) {
 	t.Logf("%d WebSockets with %d jobs each: first states after %v", benchSockets, benchJobsPerSocket, time.Since(started).Round(time.Millisecond))
 
 	time.Sleep(time.Minute) // the polls stretch
-	cpu, calls := metric(t, p, "process_cpu_seconds_total"), api.calls.Load()
+	cpu, calls := p.Metric(t, "process_cpu_seconds_total"), api.calls.Load()
 	time.Sleep(20 * time.Second)
 	t.Logf("at rest: %.0f upstream calls a second, %.0f %% of one core", float64(api.calls.Load()-calls)/20,
-		(metric(t, p, "process_cpu_seconds_total")-cpu)*5)
-	memory := metric(t, p, "process_resident_memory_bytes") - base
+		(p.Metric(t, "process_cpu_seconds_total")-cpu)*5)
+	memory := p.Metric(t, "process_resident_memory_bytes") - base
 	t.Logf("memory: %.0f MB, %.1f KB a subscription, %.1f KB a job; %.0f goroutines",
-		memory/1e6, memory/benchSockets/1e3, memory/benchJobs/1e3, metric(t, p, "go_goroutines"))
+		memory/1e6, memory/benchSockets/1e3, memory/benchJobs/1e3, p.Metric(t, "go_goroutines"))
 
 	api.status.Store(1)
 	began := time.Now()

@@ -83,7 +83,7 @@ func TestLogin_TheServerStaysLoggedIn(t *testing.T) {
 	assert.Contains(t, ask(t, p, askDocumented, "Authorization", "Bearer c0ffee1234abcdef5678"), "BAD_API_TOKEN",
 		"a caller's token is never replaced")
 	assert.Equal(t, before, api.logins.Load())
-	assert.Contains(t, metrics(t, p), fmt.Sprintf("jobgraph_upstream_logins_total{outcome=\"OK\"} %d", before))
+	assert.Contains(t, p.Metrics(t), fmt.Sprintf("jobgraph_upstream_logins_total{outcome=\"OK\"} %d", before))
 	require.NoError(t, p.Stop())
 	events, _ := io.ReadAll(stream.Body)
 	assert.Contains(t, string(events), `"status"`)
@@ -108,7 +108,7 @@ func TestLogin_WrongCredentialsAreSaidAndNoStorm(t *testing.T) {
 	}
 	assert.Contains(t, all.String(), `"type":"LOGIN_INVALID"`)
 	assert.LessOrEqual(t, api.logins.Load(), int64(4))
-	all.WriteString(metrics(t, p))
+	all.WriteString(p.Metrics(t))
 	require.NoError(t, p.Stop())
 	assert.Equal(t, 1, strings.Count(p.Log(), "refuses the account's credentials"), p.Log())
 	all.WriteString(p.Log())

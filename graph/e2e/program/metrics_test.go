@@ -20,6 +20,6 @@ func TestMetrics_WatchedJobsAndLiveConnections(t *testing.T) {
 	query := url.QueryEscape(`subscription { jobUpdated(ids: ["aa", "bb"]) { __typename } }`)
 	gqltest.Open(t, gqltest.Request(t, http.MethodGet, p.URL+"/graphql?query="+query, "", "Accept", "text/event-stream"))
 	require.Eventually(t, func() bool { return api.asked() >= 2 }, program.Timeout, time.Millisecond, "both are watched")
-	assert.EqualValues(t, 2, metric(t, p, "jobgraph_watched_jobs"))
-	assert.EqualValues(t, 1, metric(t, p, "jobgraph_live_connections"))
+	assert.EqualValues(t, 2, p.Metric(t, "jobgraph_watched_jobs"))
+	assert.EqualValues(t, 1, p.Metric(t, "jobgraph_live_connections"))
 }

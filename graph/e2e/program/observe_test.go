@@ -137,7 +137,7 @@ func TestMetrics_OperationsByABoundedNumberOfNames(t *testing.T) {
 	for n := range 300 {
 		ask(t, p, fmt.Sprintf(`{"query": "query N%d { __typename }"}`, n))
 	}
-	text := metrics(t, p)
+	text := p.Metrics(t)
 	assert.Contains(t, text, `jobgraph_operation_seconds_count{kind="query",operation="N199",outcome="OK"} 1`)
 	assert.NotContains(t, text, `operation="N200"`)
 	assert.Contains(t, text, `jobgraph_operation_seconds_count{kind="query",operation="other",outcome="OK"} 100`)
@@ -148,19 +148,19 @@ func TestMetrics_TheCacheAndWhatIsTold(t *testing.T) {
 	for range 3 {
 		ask(t, p, askDocumented)
 	}
-	assert.EqualValues(t, 1, metric(t, p, "jobgraph_cache_misses_total"))
-	assert.EqualValues(t, 2, metric(t, p, "jobgraph_cache_hits_total"))
-	assert.EqualValues(t, 1, metric(t, p, "jobgraph_cache_entries"))
-	assert.Positive(t, metric(t, p, "jobgraph_cache_bytes"))
-	assert.EqualValues(t, 10, metric(t, p, "jobgraph_upstream_retry_budget"))
-	assert.EqualValues(t, 0, metric(t, p, "jobgraph_operations_in_flight"))
+	assert.EqualValues(t, 1, p.Metric(t, "jobgraph_cache_misses_total"))
+	assert.EqualValues(t, 2, p.Metric(t, "jobgraph_cache_hits_total"))
+	assert.EqualValues(t, 1, p.Metric(t, "jobgraph_cache_entries"))
+	assert.Positive(t, p.Metric(t, "jobgraph_cache_bytes"))
+	assert.EqualValues(t, 10, p.Metric(t, "jobgraph_upstream_retry_budget"))
+	assert.EqualValues(t, 0, p.Metric(t, "jobgraph_operations_in_flight"))
 	stream := gqltest.Get(t, p.URL+"/graphql?query="+url.QueryEscape(`subscription Live { jobUpdated(ids: "d4fb871e07514304b23131b45f8caa1f") { __typename } }`), "Accept", "text/event-stream")
 	assert.Contains(t, stream.Body, "event: complete")
 	require.Eventually(t, func() bool {
-		return strings.Contains(metrics(t, p), `jobgraph_subscriptions_total{operation="Live",outcome="OK"} 1`)
+		return strings.Contains(p.Metrics(t), `jobgraph_subscriptions_total{operation="Live",outcome="OK"} 1`)
 	}, program.Timeout, 10*time.Millisecond)
-	assert.EqualValues(t, 1, metric(t, p, "jobgraph_subscription_events_total"))
-	assert.EqualValues(t, 1, metric(t, p, "jobgraph_polls_total"))
+	assert.EqualValues(t, 1, p.Metric(t, "jobgraph_subscription_events_total"))
+	assert.EqualValues(t, 1, p.Metric(t, "jobgraph_polls_total"))
 }
 
 // A gauge of queries that is high for as long as somebody watches would hide those that wait.
@@ -170,6 +170,6 @@ func TestMetrics_ASubscriptionIsNoQueryInFlight(t *testing.T) {
 	for stream.Scan() && stream.Text() != "event: next" {
 	}
 	require.Equal(t, "event: next", stream.Text())
-	assert.EqualValues(t, 1, metric(t, p, "jobgraph_watched_jobs"))
-	assert.EqualValues(t, 0, metric(t, p, "jobgraph_operations_in_flight"))
+	assert.EqualValues(t, 1, p.Metric(t, "jobgraph_watched_jobs"))
+	assert.EqualValues(t, 0, p.Metric(t, "jobgraph_operations_in_flight"))
 }

@@ -14,12 +14,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/serve"
 )
 
@@ -88,6 +91,35 @@ func Spawn(t testing.TB, args ...string) *Program {
 	}()
 	p.await(t, all)
 	return p
+}
+
+// Metrics is the text of all metrics.
+func (p *Program) Metrics(t testing.TB) string {
+	t.Helper()
+	return gqltest.Get(t, p.AdminURL+"/metrics").Body
+}
+
+// Metric is the value of a metric that has no labels.
+func (p *Program) Metric(t testing.TB, name string) float64 {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(p.Metrics(t))
+	if found == nil {
+		t.Errorf("there is no metric %s", name)
+		return 0
+	}
+	value, err := strconv.ParseFloat(found[1], 64)
+	if err != nil {
+		t.Error(err)
+	}
+	return value
+}
+
+// Pause waits so long, or until ctx is done.
+func Pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 // own puts addresses of the test's own before the arguments.

@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,24 +34,6 @@ func ask(t *testing.T, p *program.Program, body string, headers ...string) strin
 	return gqltest.Post(t, p.URL+"/graphql", body, headers...).Body
 }
 
-// metrics is the text of all metrics.
-func metrics(t *testing.T, p *program.Program) string {
-	t.Helper()
-	return gqltest.Get(t, p.AdminURL+"/metrics").Body
-}
-
-// metric is the value of a metric that has no labels.
-func metric(t *testing.T, p *program.Program, name string) float64 {
-	t.Helper()
-	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(metrics(t, p))
-	if !assert.NotNil(t, found, name) {
-		return 0
-	}
-	value, err := strconv.ParseFloat(found[1], 64)
-	assert.NoError(t, err)
-	return value
-}
-
 func TestProgram_TheEmbeddedSandbox(t *testing.T) {
 	p := program.Start(t)
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
@@ -69,7 +49,7 @@ func TestProgram_TheEmbeddedSandbox(t *testing.T) {
 		assert.Equal(t, http.StatusOK, answer.Status, path)
 		assert.Contains(t, answer.Body, want, path)
 	}
-	counted := metrics(t, p)
+	counted := p.Metrics(t)
 	for _, line := range []string{
 		`jobgraph_operation_seconds_count{kind="query",operation="",outcome="OK"} 1`,
 		`jobgraph_upstream_call_seconds_count{outcome="OK"} 1`,
@@ -158,7 +138,7 @@ func TestProgram_AWrongSettingIsOneLineAndExitCode1(t *testing.T) {
 
 func TestProgram_TheCache(t *testing.T) {
 	calls := func(p *program.Program) string {
-		_, count, _ := strings.Cut(metrics(t, p), `jobgraph_upstream_call_seconds_count{outcome="OK"} `)
+		_, count, _ := strings.Cut(p.Metrics(t), `jobgraph_upstream_call_seconds_count{outcome="OK"} `)
 		count, _, _ = strings.Cut(count, "\n")
 		return count
 	}

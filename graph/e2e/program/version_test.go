@@ -37,5 +37,5 @@ func TestVersion_IsShownEverywhere(t *testing.T) {
 	assert.JSONEq(t, documentedAndMissingAnswer, ask(t, p, documentedAndMissing))
 	assert.Equal(t, "jobgraph/"+match[1], agent.Load())
 
-	assert.Contains(t, metrics(t, p), `jobgraph_build_info{commit="`+match[2]+`",version="`+match[1]+`"} 1`)
+	assert.Contains(t, p.Metrics(t), `jobgraph_build_info{commit="`+match[2]+`",version="`+match[1]+`"} 1`)
 }

@@ -1,4 +1,6 @@
-package program_test
+// Package hostile_test attacks the built program, as one client or some, and measures what that costs
+// it and other callers. See SECURITY.md.
+package hostile_test
 
 import (
 	"context"
@@ -56,12 +58,12 @@ func hostileUpTo(t *testing.T, p *program.Program, maxGoroutines int, attack fun
 	var waits []time.Duration
 	most := 0
 	observers.Go(func() {
-		for ; ctx.Err() == nil; pause(ctx, 20*time.Millisecond) {
+		for ; ctx.Err() == nil; program.Pause(ctx, 20*time.Millisecond) {
 			waits = append(waits, askNeighbour(t, p))
 		}
 	})
 	observers.Go(func() {
-		for ; ctx.Err() == nil; pause(ctx, 100*time.Millisecond) {
+		for ; ctx.Err() == nil; program.Pause(ctx, 100*time.Millisecond) {
 			most = max(most, goroutines(t, p))
 		}
 	})
@@ -84,13 +86,6 @@ func hostileUpTo(t *testing.T, p *program.Program, maxGoroutines int, attack fun
 	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Timeout, 100*time.Millisecond, "goroutines stay")
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
 // askNeighbour asks for one job over a connection of its own.
 func askNeighbour(t *testing.T, p *program.Program) time.Duration {
 	began := time.Now()
@@ -108,7 +103,7 @@ func askNeighbour(t *testing.T, p *program.Program) time.Duration {
 	return time.Since(began)
 }
 
-func goroutines(t *testing.T, p *program.Program) int { return int(metric(t, p, "go_goroutines")) }
+func goroutines(t *testing.T, p *program.Program) int { return int(p.Metric(t, "go_goroutines")) }
 
 // memoryOf is a line of /proc/PID/status, in bytes.
 func memoryOf(t *testing.T, p *program.Program, name string) int {
@@ -147,6 +142,6 @@ func TestHostile_ManySilentConnections(t *testing.T) {
 				defer connection.Close()
 			}
 		}
-		pause(ctx, time.Second)
+		program.Pause(ctx, time.Second)
 	})
 }

@@ -1,4 +1,4 @@
-package program_test
+package hostile_test
 
 import (
 	"bufio"
@@ -98,7 +98,7 @@ func TestHostileSockets_CompletedOperationsWithoutEnd(t *testing.T) {
 				err = socket.Write(writing, websocket.MessageText, []byte(fmt.Sprintf(
 					`{"id": "%d", "type": "subscribe", "payload": %s}`, sent, fatQuestion(t, sent))))
 			}
-			pause(writing, 200*time.Millisecond) // they get as far as they get
+			program.Pause(writing, 200*time.Millisecond) // they get as far as they get
 			for i := round; err == nil && i < sent; i++ {
 				err = socket.Write(writing, websocket.MessageText, []byte(fmt.Sprintf(`{"id": "%d", "type": "complete"}`, i)))
 			}
@@ -160,7 +160,7 @@ func TestHostileSockets_StreamsWithHalfABody(t *testing.T) {
 		for range 5 {
 			requireStream(ctx, t, p)
 			requireSubscribed(ctx, t, p, "127.0.0.1")
-			pause(ctx, 100*time.Millisecond)
+			program.Pause(ctx, 100*time.Millisecond)
 		}
 	})
 }

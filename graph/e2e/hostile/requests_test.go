@@ -1,4 +1,4 @@
-package program_test
+package hostile_test
 
 import (
 	"bytes"
@@ -64,7 +64,7 @@ func TestHostileRequests_HeadsWithoutAnEnd(t *testing.T) {
 			}
 			defer connection.Close()
 		}
-		pause(ctx, 3*time.Second)
+		program.Pause(ctx, 3*time.Second)
 	})
 }
 
@@ -82,7 +82,7 @@ func TestHostileRequests_PartsOfAssets(t *testing.T) {
 	require.Greater(t, size, 1<<20, "it is no large file")
 	const askers, each = 20, 100
 	hostile(t, p, func(context.Context) {
-		allocated := metric(t, p, "go_memstats_alloc_bytes_total")
+		allocated := p.Metric(t, "go_memstats_alloc_bytes_total")
 		var asking sync.WaitGroup
 		for range askers {
 			asking.Go(func() {
@@ -98,7 +98,7 @@ func TestHostileRequests_PartsOfAssets(t *testing.T) {
 		}
 		asking.Wait()
 		// The observers' own questions are among it.
-		allocated = (metric(t, p, "go_memstats_alloc_bytes_total") - allocated) / (askers * each)
+		allocated = (p.Metric(t, "go_memstats_alloc_bytes_total") - allocated) / (askers * each)
 		t.Logf("%.0f bytes allocated for each", allocated)
 		assert.Less(t, allocated, 64e3, "bytes allocated for each")
 	})

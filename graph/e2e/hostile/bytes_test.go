@@ -1,4 +1,4 @@
-package program_test
+package hostile_test
 
 import (
 	"context"
@@ -101,10 +101,10 @@ func TestHostileBytes_FatAnswersThatNobodyReads(t *testing.T) {
 
 // requireCut waits until the program has given up all readers that do not read.
 func requireCut(ctx context.Context, t *testing.T, p *program.Program) {
-	pause(ctx, time.Second)
+	program.Pause(ctx, time.Second)
 	most := 0
-	for ; ctx.Err() == nil; pause(ctx, 50*time.Millisecond) {
-		held := int(metric(t, p, "jobgraph_answer_bytes"))
+	for ; ctx.Err() == nil; program.Pause(ctx, 50*time.Millisecond) {
+		held := int(p.Metric(t, "jobgraph_answer_bytes"))
 		most = max(most, held)
 		if held < 1<<20 {
 			break
