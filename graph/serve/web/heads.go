@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,26 +27,32 @@ func (l boundedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	boundUnsent(conn)
-	return &headConn{Conn: conn, inHead: true}, nil
+	c := &headConn{Conn: conn}
+	c.inHead.Store(true)
+	return c, nil
 }
 
 // headConn counts the lines of the head that is being read. One goroutine reads at a time.
 type headConn struct {
 	net.Conn
-	inHead bool
+	inHead atomic.Bool
 	lines  int
 	empty  bool // nothing of the line under way has come
 }
 
-// expectHead is called before each further request is read.
-func (c *headConn) expectHead() { c.inHead, c.lines, c.empty = true, 0, false }
+// expectHead is called before each further request is read, the beginning of which may have
+// come with the one before.
+func (c *headConn) expectHead() {
+	c.lines, c.empty = 0, false
+	c.inHead.Store(true)
+}
 
 func (c *headConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	for i := 0; c.inHead && i < n; i++ {
+	for i := 0; i < n && c.inHead.Load(); i++ {
 		switch p[i] {
 		case '\n':
-			c.inHead = !c.empty
+			c.inHead.Store(!c.empty)
 			c.lines, c.empty = c.lines+1, true
 		case '\r':
 		default:
@@ -61,10 +68,13 @@ func (c *headConn) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// withShortHeads refuses a request of too many lines, and does not wait for its body: nobody
-// holds for long what net/http has made of them.
+// withShortHeads has the lines counted no more, and refuses a request of too many, whose body is
+// not waited for: nobody holds for long what net/http has made of them.
 func withShortHeads(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conn, ok := r.Context().Value(connKey{}).(*headConn); ok {
+			conn.inHead.Store(false)
+		}
 		lines := 0
 		for _, values := range r.Header {
 			lines += len(values)
