@@ -128,7 +128,7 @@ var mutations = []mutation{
 		"graph/serve/web", "TestServe_LinesOfAHeadWithoutAnEndAreBounded"},
 	{"each head has its own count", "graph/serve/web/heads.go", "c.lines, c.empty = 0, false", "",
 		"graph/serve/web", "TestServe_LinesOfAHeadWithoutAnEndAreBounded"},
-	{"the lines of a body are none of a head", "graph/serve/web/heads.go", "conn.inHead.Store(false)", "",
+	{"the lines of a body are none of a head", "graph/serve/web/heads.go", "conn.inHead.Store(false)", "_ = conn",
 		"graph/serve/web", "TestServe_LinesOfAHeadWithoutAnEndAreBounded"},
 	{"a reader that keeps the pace is not cut", "graph/serve/web/heads.go", "	boundUnsent(conn)\n", "",
 		"graph/serve/web", "TestSlowClients_ReadersThatKeepThePaceAreNotCut"},
