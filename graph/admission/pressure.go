@@ -22,7 +22,7 @@ const (
 	// is. What has come is read that much later then, be it to be refused.
 	longQueue, shortQueue = 4, 2
 	// leastYoung is how many operations a processor are begun under any pressure.
-	leastYoung = 4
+	leastYoung = 16
 	// youngFor is how long an operation is taken for one that needs the processor: an older
 	// one waits for the job API.
 	youngFor = 50 * time.Millisecond
