@@ -150,7 +150,7 @@ func (h held) String() string {
 // within allows for connections to the job API that are kept for the next call, and for
 // memory that is given back later.
 func (h held) within(before held) bool {
-	return h.goroutines <= before.goroutines+10 && h.heap <= before.heap+16<<20 && h.resident <= before.resident+48<<20
+	return h.goroutines <= before.goroutines+64 && h.heap <= before.heap+16<<20 && h.resident <= before.resident+48<<20
 }
 
 func (h *busyHour) rest() held {
