@@ -80,19 +80,20 @@ func (s *Store) complete(n number, c *call, a answer) {
 	if shared {
 		e.began = min(c.began, c.fetched)
 	}
+	lasts, refused := a.lasts(), refused(a.err)
 	s.mu.Lock()
 	s.turn++
 	slot := s.pages.at(n)
 	if s.calls[n] == c {
 		delete(s.calls, n)
 	}
-	if refused(a.err) {
+	if refused {
 		s.tokenPages.at(slot.token).generation++
 	}
-	if a.lasts() {
+	if lasts {
 		e.turn, result.turn = s.turn, s.turn
 	}
-	current := a.lasts() && (c.generation == s.generation(slot) || refused(a.err))
+	current := lasts && (c.generation == s.generation(slot) || refused)
 	switch {
 	case current && shared:
 		s.share(n, e, a, c.passing)
@@ -123,6 +124,6 @@ func (s *Store) share(n number, e entry, a answer, passing bool) {
 // answer stores what a call says of the slot.
 func (s *Store) answer(n number, c *call, e entry, a answer, passing bool) {
 	slot := s.pages.at(n)
-	slot.answered, slot.ended = c.number, s.turn
+	slot.answered, slot.ended = c.number, e.turn
 	s.put(n, e, a, passing)
 }

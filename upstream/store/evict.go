@@ -29,15 +29,15 @@ type token struct {
 }
 
 func (s *Store) newSlot(at digest, key upstream.Key) number {
-	n := s.tokens[key.Token]
-	if n == 0 {
-		n = s.tokenPages.add(token{key: key.Token})
-		s.tokens[key.Token] = n
+	t := s.tokens[key.Token]
+	if t == 0 {
+		t = s.tokenPages.add(token{key: key.Token})
+		s.tokens[key.Token] = t
 	}
-	s.tokenPages.at(n).slots++
-	slot := s.pages.add(slot{digest: at, token: n, list: key.IsList()})
-	s.slots[at] = slot
-	return slot
+	s.tokenPages.at(t).slots++
+	n := s.pages.add(slot{digest: at, token: t, list: key.IsList()})
+	s.slots[at] = n
+	return n
 }
 
 // dropIfIdle forgets a slot that has neither an entry nor a call.
@@ -64,11 +64,11 @@ func (s *Store) dropIfIdle(n number) {
 func (s *Store) put(n number, e entry, a answer, passing bool) {
 	s.take(n)
 	e.class, e.ttl = s.classify(e, a)
-	if passing {
+	if passing || a.list != nil && weigh(a) > s.opts.MaxBytes/2 {
 		e.ttl = 0
 	}
 	if e.ttl == 0 {
-		a.job, a.list = nil, nil
+		a.job, a.list = nil, nil // it weighs what it holds
 	} else {
 		e.content = contentOf(a)
 	}
@@ -99,10 +99,12 @@ func (s *Store) classify(e entry, a answer) (class, time.Duration) {
 	}
 }
 
-// servable says whether the slot's entry may be served.
+// servable says whether the slot's entry may be served. What began later than now was stored
+// before the clock was put back: nobody knows how old it is.
 func (s *Store) servable(slot *slot) bool {
 	e := &slot.entry
-	return e.content != nothing && e.generation == s.generation(slot) && s.opts.Now()-e.began < int64(e.ttl)
+	age := s.opts.Now() - e.began
+	return e.content != nothing && e.generation == s.generation(slot) && 0 <= age && age < int64(e.ttl)
 }
 
 // generation is the token's.

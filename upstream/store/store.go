@@ -24,7 +24,8 @@ type Options struct {
 	SettledTTL time.Duration
 	// ActiveTTL is for all other jobs and for lists; 0: they are not cached.
 	ActiveTTL time.Duration
-	// MaxBytes bounds the memory of what is cached, roughly; 0: 32 MiB.
+	// MaxBytes bounds the memory of what is cached, roughly; 0 or less: 32 MiB. A list that takes
+	// more than half of it is not cached.
 	MaxBytes int
 	// Now is for tests, in nanoseconds; nil: the system's clock.
 	Now func() int64
@@ -38,7 +39,8 @@ type Options struct {
 // Store stands before a source and is one itself. No failure is cached but a job that
 // does not exist. It is safe for concurrent use.
 //
-// Lock order: a ReadSet's mutex, then the Store's. Nothing is called with the Store's held.
+// Lock order: a ReadSet's mutex, then the Store's. With the Store's held, only the clock is
+// asked and the workers are given what to run.
 type Store struct {
 	source  upstream.Source
 	lists   upstream.Lister // the source, where it gives lists
@@ -107,7 +109,7 @@ type question struct {
 
 // New returns an empty store before the source. Close it after use.
 func New(source upstream.Source, opts Options) *Store {
-	if opts.MaxBytes == 0 {
+	if opts.MaxBytes <= 0 {
 		opts.MaxBytes = 32 << 20
 	}
 	if opts.Now == nil {
@@ -127,14 +129,16 @@ func New(source upstream.Source, opts Options) *Store {
 		slots: map[digest]number{}, tokens: map[upstream.TokenKey]number{}, apart: map[number]answer{}, calls: map[number]*call{}}
 }
 
-// Close cancels the calls in flight and waits for their ends.
+// Close cancels the calls in flight that others would join, and waits for the ends of all. What
+// is asked later is still answered.
 func (s *Store) Close() {
 	s.mu.Lock()
 	for _, call := range s.calls {
 		call.Cancel()
 	}
-	s.mu.Unlock()
 	s.workers.close()
+	s.mu.Unlock()
+	s.workers.wait()
 }
 
 // Job gives the cached job, or asks the source and stores what it gives.

@@ -22,9 +22,12 @@ func newWorkers() *workers {
 	return &workers{work: make(chan func()), closed: make(chan struct{})}
 }
 
-// run does not wait: where no goroutine is idle, it starts one.
+// run does not wait: where no goroutine is idle, it starts one. Once closed, nobody waits for
+// what is run. It and close exclude each other.
 func (w *workers) run(work func()) {
 	select {
+	case <-w.closed:
+		go work()
 	case w.work <- work:
 	default:
 		w.ended.Go(func() { w.loop(work) })
@@ -47,9 +50,8 @@ func (w *workers) loop(work func()) {
 	}
 }
 
-// close waits for the work that is under way, as often as it is called. Work that
-// comes later is still done.
-func (w *workers) close() {
-	w.once.Do(func() { close(w.closed) })
-	w.ended.Wait()
-}
+// close ends the goroutines when they have nothing to do.
+func (w *workers) close() { w.once.Do(func() { close(w.closed) }) }
+
+// wait is for the work that was under way when it was closed.
+func (w *workers) wait() { w.ended.Wait() }
