@@ -134,6 +134,7 @@ func TestSSE_JSONIsServedWhereItIsPreferred(t *testing.T) {
 		"application/graphql-response+json, text/event-stream": "application/graphql-response+json",
 		"application/json, text/event-stream":                  "application/json",
 		"text/event-stream;q=0, application/json":              "application/json",
+		"text/event-stream;q=0.0, application/json":            "application/json",
 	} {
 		answer := gqltest.Post(t, s.URL+"/graphql", `{"query": "{ __typename }"}`, "Accept", accept)
 		assert.Contains(t, answer.Header.Get("Content-Type"), want, accept)

@@ -117,11 +117,12 @@ func TestMultipart_OnlyWhereItIsAsked(t *testing.T) {
 	t.Parallel()
 	s := startLive(t, nil)
 	for accept, want := range map[string]string{
-		"multipart/mixed;subscriptionSpec=1.0":                       "multipart/mixed",
-		`application/json, multipart/mixed; subscriptionSpec="1.0"`:  "multipart/mixed",
-		"multipart/mixed;deferSpec=20220824, application/json":       "application/json",
-		"multipart/mixed;subscriptionSpec=1.0;q=0, application/json": "application/json",
-		"multipart/mixed;subscriptionSpec=2.0, application/json":     "application/json",
+		"multipart/mixed;subscriptionSpec=1.0":                         "multipart/mixed",
+		`application/json, multipart/mixed; subscriptionSpec="1.0"`:    "multipart/mixed",
+		"multipart/mixed;deferSpec=20220824, application/json":         "application/json",
+		"multipart/mixed;subscriptionSpec=1.0;q=0, application/json":   "application/json",
+		"multipart/mixed;subscriptionSpec=1.0;q=0.0, application/json": "application/json",
+		"multipart/mixed;subscriptionSpec=2.0, application/json":       "application/json",
 	} {
 		answer := gqltest.Post(t, s.URL+"/graphql", `{"query": "{ __typename }"}`, "Accept", accept)
 		assert.Contains(t, answer.Header.Get("Content-Type"), want, accept)

@@ -69,14 +69,21 @@ func parseRange(text string) (name string, weight float64, ok bool) {
 	if err != nil || !isUTF8(parameters["charset"]) {
 		return "", 0, false
 	}
-	weight = 1
-	if q, given := parameters["q"]; given {
-		weight, err = strconv.ParseFloat(q, 64)
-		if err != nil || !(weight >= 0 && weight <= 1) {
-			return "", 0, false
-		}
+	weight, ok = weightOf(parameters)
+	return name, weight, ok
+}
+
+// weightOf is the q among a media range's parameters: 0 is what is not wanted.
+func weightOf(parameters map[string]string) (weight float64, ok bool) {
+	q, given := parameters["q"]
+	if !given {
+		return 1, true
 	}
-	return name, weight, true
+	weight, err := strconv.ParseFloat(q, 64)
+	if err != nil || !(weight >= 0 && weight <= 1) {
+		return 0, false
+	}
+	return weight, true
 }
 
 func isUTF8(charset string) bool {

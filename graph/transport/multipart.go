@@ -34,7 +34,7 @@ func (Multipart) Supports(r *http.Request) bool {
 	}
 	for accepted := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		mediaType, parameters, _ := mime.ParseMediaType(accepted)
-		if mediaType == "multipart/mixed" && parameters["subscriptionspec"] == "1.0" && parameters["q"] != "0" {
+		if weight, _ := weightOf(parameters); mediaType == "multipart/mixed" && parameters["subscriptionspec"] == "1.0" && weight > 0 {
 			return true
 		}
 	}

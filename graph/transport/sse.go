@@ -3,7 +3,6 @@ package transport
 import (
 	"cmp"
 	"context"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -51,9 +50,9 @@ func (t SSE) Supports(r *http.Request) bool {
 		return false
 	}
 	for accepted := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		mediaType, parameters, _ := mime.ParseMediaType(accepted)
+		mediaType, weight, _ := parseRange(accepted)
 		switch {
-		case parameters["q"] == "0":
+		case weight == 0:
 		case mediaType == "text/event-stream":
 			return true
 		case mediaType == "application/json", mediaType == "application/graphql-response+json":
