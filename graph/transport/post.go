@@ -47,7 +47,7 @@ func checkContent(header http.Header) *requestError {
 
 // readBody reads what [http.MaxBytesReader] lets through.
 func readBody(r *http.Request, in *intake) ([]byte, *requestError) {
-	body, err := in.receive(r.Body)
+	body, err := in.receive(r.Body, r.ContentLength)
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):

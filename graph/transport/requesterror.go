@@ -87,5 +87,9 @@ var (
 		message: "The body is larger than this server takes. Send less at a time."}
 )
 
-// overloaded is one that is written as it is: it costs less than what it refuses.
-var overloaded = budget.Overloaded("This server has too many operations under way. Try again in a moment.")
+// overloaded is one that is written as it is, and is encoded once: it costs less than what it
+// refuses.
+var (
+	overloaded      = budget.Overloaded("This server has too many operations under way. Try again in a moment.")
+	overloadedParts = encode(overloaded)
+)

@@ -19,6 +19,9 @@ const (
 	// the large ones do.
 	freeRequestBytes = 16 << 10
 
+	// smallRequestBytes is what most requests have at most.
+	smallRequestBytes = 4 << 10
+
 	// objectBytes and valueBytes are about what an object and any other value of JSON take
 	// once they are decoded, which may be fifty times as much as they were.
 	objectBytes = 320
@@ -80,9 +83,17 @@ func (in *intake) resize(size int64) bool {
 	return true
 }
 
-// receive reads a body as it comes.
-func (in *intake) receive(body io.Reader) ([]byte, error) {
-	return io.ReadAll(intakeReader{in, body})
+// receive reads a body as it comes; length is what it is said to have, -1 where nothing is.
+// Most are small, and are read to where they stay. No more than that is set aside for bytes
+// that may never come.
+func (in *intake) receive(body io.Reader, length int64) ([]byte, error) {
+	from := intakeReader{in, body}
+	if length <= 0 || length > smallRequestBytes {
+		return io.ReadAll(from)
+	}
+	text := make([]byte, length)
+	n, err := io.ReadFull(from, text)
+	return text[:n], err
 }
 
 type intakeReader struct {

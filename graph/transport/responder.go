@@ -75,7 +75,10 @@ func (a responder) write(status int, response *graphql.Response) {
 	if response == nil { // the caller left
 		response = &graphql.Response{Errors: gqlerror.List{{Message: internalMessage, Extensions: map[string]any{"code": "INTERNAL_SERVER_ERROR"}}}}
 	}
-	parts := encode(response)
+	parts := overloadedParts
+	if response != overloaded {
+		parts = encode(response)
+	}
 	header := a.w.Header()
 	header["Content-Type"] = contentTypes[a.mediaType]
 	header.Set("Content-Length", strconv.Itoa(len(parts[0])+len(parts[1])+len(parts[2])))
