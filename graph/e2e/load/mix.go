@@ -9,10 +9,11 @@ import (
 )
 
 // An exchange is what one caller asks, and what must come: the answer's pieces, one after
-// the other. A piece has more than one form where the job API may fail or not.
+// the other. A piece has more than one form where the job API may fail or not. They are
+// made where there is an answer: what a refusal costs here is taken from the server.
 type exchange struct {
 	body []byte
-	want [][]string
+	want func() [][]string
 }
 
 // Mix makes exchanges as a busy hour has them, over [API]: three of five are cold, and of
@@ -87,29 +88,38 @@ func (m Mix) cold() string {
 }
 
 func one(id string) exchange {
-	return exchange{[]byte(byID + `{"id":"` + id + `"}}`), [][]string{{`{"data":{"jobById":`}, forms(id), {`}}`}}}
+	return exchange{[]byte(byID + `{"id":"` + id + `"}}`), func() [][]string {
+		return [][]string{{`{"data":{"jobById":`}, forms(id), {`}}`}}
+	}}
 }
 
 func list(ids ...string) exchange {
-	want := [][]string{{`{"data":{"job":[`}}
-	for i, id := range ids {
-		if i > 0 {
-			want = append(want, []string{","})
+	return exchange{[]byte(byList + `{"ids":["` + strings.Join(ids, `","`) + `"]}}`), func() [][]string {
+		want := [][]string{{`{"data":{"job":[`}}
+		for i, id := range ids {
+			if i > 0 {
+				want = append(want, []string{","})
+			}
+			want = append(want, forms(id))
 		}
-		want = append(want, forms(id))
-	}
-	return exchange{[]byte(byList + `{"ids":["` + strings.Join(ids, `","`) + `"]}}`), append(want, []string{`]}}`})}
+		return append(want, []string{`]}}`})
+	}}
 }
 
 func (m Mix) fields() exchange {
-	body, want, before := byFields, [][]string{}, `{"data":{`
-	for i := range 10 {
-		id := m.cold()
-		body += fmt.Sprintf(`%c"v%d":"%s"`, "{,"[min(i, 1)], i, id)
-		want = append(want, []string{fmt.Sprintf(`%s"a%d":`, before, i)}, forms(id))
-		before = ","
+	body, ids := []byte(byFields), make([]string, 10)
+	for i := range ids {
+		ids[i] = m.cold()
+		body = fmt.Appendf(body, `%c"v%d":"%s"`, "{,"[min(i, 1)], i, ids[i])
 	}
-	return exchange{[]byte(body + "}}"), append(want, []string{`}}`})}
+	return exchange{append(body, "}}"...), func() [][]string {
+		want, before := [][]string{}, `{"data":{`
+		for i, id := range ids {
+			want = append(want, []string{fmt.Sprintf(`%s"a%d":`, before, i)}, forms(id))
+			before = ","
+		}
+		return append(want, []string{`}}`})
+	}}
 }
 
 // forms are what may be said of a job.
@@ -139,7 +149,7 @@ func forms(id string) []string {
 // right says whether the answer is what must come, byte for byte.
 func (e exchange) right(answer []byte) bool {
 	rest := bytes.TrimSpace(answer)
-	for _, forms := range e.want {
+	for _, forms := range e.want() {
 		before := rest
 		for _, form := range forms {
 			if after, ok := bytes.CutPrefix(rest, []byte(form)); ok {
