@@ -47,7 +47,7 @@ type recorder struct {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (r *recorder) WriteHeader(code int) {
-	if r.code == 0 && code >= http.StatusOK { // 1xx comes before an answer
+	if r.code == 0 && (code >= http.StatusOK || code == http.StatusSwitchingProtocols) { // other 1xx come before an answer
 		r.code = code
 	}
 	r.ResponseWriter.WriteHeader(code)

@@ -24,6 +24,8 @@ func TestAccessLog_TheLineOfARequest(t *testing.T) {
 			w.WriteHeader(http.StatusEarlyHints) // comes before the answer
 			w.WriteHeader(http.StatusTeapot)
 			w.WriteHeader(http.StatusOK) // too late
+		case "upgrade":
+			w.WriteHeader(http.StatusSwitchingProtocols)
 		case "flush":
 			_, _ = io.WriteString(w, "12")
 			assert.NoError(t, http.NewResponseController(w).Flush())
@@ -32,6 +34,7 @@ func TestAccessLog_TheLineOfARequest(t *testing.T) {
 	})
 	for _, c := range []struct{ method, path, body, text, json string }{
 		{"POST", "/graphql", "status", "method=POST route=/graphql status=418 bytes=0", `"method":"POST","route":"/graphql","status":418,"bytes":0`},
+		{"POST", "/graphql", "upgrade", "method=POST route=/graphql status=101 bytes=0", `"method":"POST","route":"/graphql","status":101,"bytes":0`},
 		{"POST", "/graphql", "flush", "method=POST route=/graphql status=200 bytes=5", `"method":"POST","route":"/graphql","status":200,"bytes":5`},
 		{"PUT", "/graphql", "", "method=PUT route=/graphql status=200 bytes=0", `"method":"PUT","route":"/graphql","status":200,"bytes":0`},
 		{"GET", "/healthz", "", `method=GET route="GET /healthz" status=200 bytes=3`, `"method":"GET","route":"GET /healthz","status":200,"bytes":3`},

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -86,38 +87,115 @@ func TestServe_LinesOfAHeadAreBounded(t *testing.T) {
 	}
 }
 
-// A head that does not end is not waited for either, also behind another request; the lines of a
-// body are none of a head.
+// A head that does not end is not waited for either, whatever it is behind; the lines of a body
+// are none of a head.
 func TestServe_LinesOfAHeadWithoutAnEndAreBounded(t *testing.T) {
+	const post = "POST / HTTP/1.1\r\nHost: localhost\r\n"
+	const chunks = post + "Transfer-Encoding: chunked\r\n\r\n"
+	lines, head := strings.Repeat("x\n", 500), post+strings.Repeat("x:\r\n", 300)
+	for name, c := range map[string]struct {
+		before []string // each is written at once
+		status []int    // of the answers to it
+		last   string
+	}{
+		"alone":                          {last: head},
+		"behind a body":                  {[]string{post + "Content-Length: 1000\r\n\r\n" + lines}, []int{204}, head},
+		"behind heads":                   {[]string{post + strings.Repeat("x:\n", 150) + "\n", post + strings.Repeat("x:\n", 150) + "\n"}, []int{204, 204}, head},
+		"behind two that came at once":   {[]string{post + "\r\n" + post + "Content-Length: 1000\r\n\r\n", lines}, []int{204, 204}, head},
+		"behind chunks":                  {[]string{chunks + "3e8\r\n" + lines + "\r\n0\r\n\r\n"}, []int{204}, head},
+		"at once with a request":         {last: post + "\r\n" + head},
+		"at once with a body":            {last: post + "Content-Length: 1000\r\n\r\n" + lines + head},
+		"at once with chunks":            {last: chunks + "1\r\nx\r\n0\r\n\r\n" + post + strings.Repeat("x:\r\n", 500)},
+		"behind empty lines":             {[]string{post + "\r\n"}, []int{204}, "\r\n\r\n" + head},
+		"behind empty lines, they alone": {[]string{post + "\r\n"}, []int{204}, "\n\n" + head},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, stop, done := atPipe(t, web.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, err := io.Copy(io.Discard, r.Body)
+					assert.NoError(t, err)
+					w.WriteHeader(http.StatusNoContent)
+				})})
+				write := func(text string) { go func() { _, _ = io.WriteString(client, text) }() }
+				answers := bufio.NewReader(client)
+				read := func() int {
+					response, err := http.ReadResponse(answers, nil)
+					require.NoError(t, err)
+					defer response.Body.Close()
+					return response.StatusCode
+				}
+				for n, text := range c.before {
+					write(text)
+					if n < len(c.before)-1 && len(c.status) > len(c.before) {
+						continue
+					}
+					require.Equal(t, c.status[n], read())
+				}
+				began := time.Now()
+				write(c.last)
+				status := read()
+				for status == http.StatusNoContent {
+					status = read()
+				}
+				assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, status)
+				_, _ = io.Copy(io.Discard, client)
+				assert.Less(t, time.Since(began), time.Second)
+				client.Close()
+				stop()
+				assert.NoError(t, <-done)
+			})
+		})
+	}
+}
+
+// What is refused before its body has come is told so at once, or soon: nobody sends the rest.
+func TestServe_RefusalsDoNotWaitForTheBody(t *testing.T) {
+	const post = "POST / HTTP/1.1\r\nHost: localhost\r\n"
+	for name, c := range map[string]struct {
+		request string
+		within  time.Duration
+	}{
+		"it waits to be asked for": {post + "Content-Length: 50\r\nExpect: 100-continue\r\n\r\n", 0},
+		"it is large":              {post + "Content-Length: 50000000\r\n\r\n", 0},
+		"it is small":              {post + "Content-Length: 50\r\n\r\n{", time.Second},
+		"nobody knows how large":   {post + "Transfer-Encoding: chunked\r\n\r\n1\r\n{", time.Second},
+		"it has come":              {post + "Content-Length: 2\r\n\r\n{}", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				options := web.Options{Logger: slog.New(slog.DiscardHandler), Readiness: &web.Readiness{}, GraphQL: http.NotFoundHandler()}
+				client, stop, done := atPipe(t, web.Server{Handler: web.New(options)})
+				go func() { _, _ = io.WriteString(client, c.request) }()
+				began := time.Now()
+				response, err := http.ReadResponse(bufio.NewReader(client), nil)
+				require.NoError(t, err)
+				response.Body.Close()
+				assert.Equal(t, http.StatusNotFound, response.StatusCode)
+				assert.LessOrEqual(t, time.Since(began), c.within)
+				client.Close()
+				stop()
+				assert.NoError(t, <-done)
+			})
+		})
+	}
+}
+
+// OPTIONS * is answered by net/http, if it may: without the headers of all others, and no line of the log.
+func TestServe_OptionsOfEverythingIsARequestAsAnyOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, stop, done := atPipe(t, web.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := io.Copy(io.Discard, r.Body)
-			assert.NoError(t, err)
-			w.WriteHeader(http.StatusNoContent)
-		})})
-		answers := bufio.NewReader(client)
-		ask := func(text string) int {
-			go func() { _, _ = io.WriteString(client, text) }()
-			response, err := http.ReadResponse(answers, nil)
-			require.NoError(t, err)
-			defer response.Body.Close()
-			return response.StatusCode
-		}
-		const keep = "POST / HTTP/1.1\r\nHost: localhost\r\n"
-		lines := strings.Repeat("x\n", 500)
-		assert.Equal(t, http.StatusNoContent, ask(keep+"Content-Length: 1000\r\n\r\n"+lines))
-		for range 2 {
-			assert.Equal(t, http.StatusNoContent, ask(keep+strings.Repeat("x:\n", 150)+"\n"))
-		}
-		assert.Equal(t, http.StatusNoContent, ask(keep+"\r\n"+keep+"Content-Length: 1000\r\n\r\n"), "the first of two")
-		assert.Equal(t, http.StatusNoContent, ask(lines), "whose head came with the first")
-		began := time.Now()
-		assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, ask(keep+strings.Repeat("x:\r\n", 300)))
-		_, _ = io.Copy(io.Discard, client)
-		assert.Less(t, time.Since(began), time.Second)
+		var log bytes.Buffer
+		options := web.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Readiness: &web.Readiness{}, GraphQL: http.NotFoundHandler()}
+		client, stop, done := atPipe(t, web.Server{Handler: web.New(options)})
+		go func() { _, _ = io.WriteString(client, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n") }()
+		response, err := http.ReadResponse(bufio.NewReader(client), nil)
+		require.NoError(t, err)
+		response.Body.Close()
+		assert.Equal(t, http.StatusBadRequest, response.StatusCode)
+		assert.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"))
 		client.Close()
 		stop()
 		assert.NoError(t, <-done)
+		assert.Contains(t, log.String(), "method=OPTIONS")
 	})
 }
 

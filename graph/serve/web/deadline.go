@@ -4,8 +4,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
+
+// lateTimeout is how long the rest of a request may take that is answered before it has come
+// whole: net/http reads some of it before it sends the answer.
+const lateTimeout = time.Second
 
 // withoutReadDeadline takes the server's read deadline away once the request has
 // arrived whole. It is meant for slow senders; left in place it would end every
@@ -15,10 +20,15 @@ func withoutReadDeadline(next http.Handler) http.Handler {
 		lift := func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }
 		if r.Body == nil || r.Body == http.NoBody {
 			lift()
-		} else {
-			r.Body = &eofNotifier{r.Body, lift}
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		// What net/http does with a body that was not read follows from its own type, which
+		// stays in its own request.
+		own := *r
+		own.Body = &eofNotifier{ReadCloser: r.Body, onEOF: lift}
+		next.ServeHTTP(w, &own)
+		r.Pattern = own.Pattern // for the log
 	})
 }
 
@@ -26,12 +36,21 @@ func withoutReadDeadline(next http.Handler) http.Handler {
 type eofNotifier struct {
 	io.ReadCloser
 	onEOF func()
+	whole atomic.Bool
 }
 
-func (a *eofNotifier) Read(p []byte) (int, error) {
-	n, err := a.ReadCloser.Read(p)
+func (b *eofNotifier) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		a.onEOF()
+		b.whole.Store(true)
+		b.onEOF()
 	}
 	return n, err
+}
+
+// answered is called before an answer is begun.
+func (b *eofNotifier) answered(w http.ResponseWriter) {
+	if !b.whole.Load() {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lateTimeout))
+	}
 }

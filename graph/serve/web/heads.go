@@ -3,9 +3,10 @@ package web
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -27,53 +28,161 @@ func (l boundedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	boundUnsent(conn)
-	c := &headConn{Conn: conn}
-	c.inHead.Store(true)
-	return c, nil
+	return &headConn{Conn: conn}, nil
 }
 
-// headConn counts the lines of the head that is being read. One goroutine reads at a time.
+const (
+	// chunked is a body whose length nobody knows, and endless is what comes over a connection
+	// that is net/http's no longer.
+	chunked = -1
+	endless = math.MaxInt64
+	// readBuffer is that of net/http, which asks for as much as fits into it. It gets no more
+	// than chunkBytes of a body in chunks then: the lines of a head behind it are not counted.
+	readBuffer = 4 << 10
+	chunkBytes = 512
+)
+
+// headConn counts the lines of each head. With the end of a head, and of a body whose length is
+// known, it gives nothing of what is behind it, so that it knows what it gives. It takes these
+// of net/http: one goroutine reads at a time; between a head's end and its handler one byte is
+// read at most, of the next head; and of the empty lines before a head some are skipped.
 type headConn struct {
 	net.Conn
-	inHead atomic.Bool
-	lines  int
-	empty  bool // nothing of the line under way has come
+
+	mu    sync.Mutex
+	body  int64 // bytes that are still to come of it; 0: a head comes
+	lines int   // of the head, so far
+	some  bool  // something of the line under way has come
+	rest  []byte
+	space []byte // rest's, to be used again
 }
 
-// expectHead is called before each further request is read, the beginning of which may have
-// come with the one before.
+// expectBody is called when a head has been read.
+func (c *headConn) expectBody(bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begin(bytes)
+}
+
+func (c *headConn) begin(body int64) {
+	c.body = body
+	c.lines, c.some = 0, false
+}
+
+// expectHead is called when a request has been answered and its body read.
 func (c *headConn) expectHead() {
-	c.lines, c.empty = 0, false
-	c.inHead.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.body == chunked {
+		c.begin(0)
+	}
 }
 
 func (c *headConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	for i := 0; i < n && c.inHead.Load(); i++ {
-		switch p[i] {
+	p, n, err := c.ready(p)
+	if n == 0 && err == nil {
+		n, err = c.Conn.Read(p)
+	}
+	if n == 0 {
+		return 0, err
+	}
+	return c.give(p[:n])
+}
+
+// ready gives how much of p may be read, and how much of that was there already.
+func (c *headConn) ready(p []byte) (part []byte, n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.tooLong(): // net/http passes by some errors
+		return nil, 0, io.EOF
+	case c.body > 0:
+		p = p[:min(int64(len(p)), c.body)]
+	case c.body == chunked && len(p) <= readBuffer:
+		p = p[:min(len(p), chunkBytes)]
+	}
+	n = copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return p, n, nil
+}
+
+// give gives what was read, or as much of it as belongs to a head. Where that has too many lines,
+// it is refused.
+func (c *headConn) give(text []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.body > 0:
+		c.body -= int64(len(text))
+		return len(text), nil
+	case c.body == chunked:
+		return len(text), nil
+	}
+	head := c.count(text)
+	if c.tooLong() {
+		c.refuse()
+		return 0, io.EOF
+	}
+	c.unread(text[head:])
+	return head, nil
+}
+
+// tooLong allows for the first line, empty ones and those that net/http keeps elsewhere.
+func (c *headConn) tooLong() bool { return c.lines > maxHeaderLines+8 }
+
+// count counts the lines of what has come of a head up to an empty line, and gives how much of
+// it that is. Where the line was not the head's end, the next read goes on behind it.
+func (c *headConn) count(text []byte) (head int) {
+	for i, b := range text {
+		switch b {
 		case '\n':
-			c.inHead.Store(!c.empty)
-			c.lines, c.empty = c.lines+1, true
+			if c.lines++; !c.some {
+				return i + 1
+			}
+			c.some = false
 		case '\r':
 		default:
-			c.empty = false
+			c.some = true
 		}
 	}
-	if c.lines <= maxHeaderLines+8 { // the first, the empty, and those that net/http keeps elsewhere
-		return n, err
+	return len(text)
+}
+
+// unread has the text read again, before the rest.
+func (c *headConn) unread(text []byte) {
+	switch {
+	case len(text) == 0:
+		return
+	case len(c.rest) > 0: // the text was read from before it
+		c.rest = c.space[len(c.space)-len(c.rest)-len(text):]
+		return
 	}
+	c.space = append(c.space[:0], text...)
+	c.rest = c.space
+}
+
+// refuse answers instead of net/http, which waits for the head's end.
+func (c *headConn) refuse() {
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = fmt.Fprintf(c.Conn, "HTTP/1.1 431 %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		http.StatusText(http.StatusRequestHeaderFieldsTooLarge), len(tooManyLines), tooManyLines)
-	return 0, io.EOF
 }
 
-// withShortHeads has the lines counted no more, and refuses a request of too many, whose body is
-// not waited for: nobody holds for long what net/http has made of them.
+// CloseWrite is called by net/http before it closes a connection over which more may come: so an
+// answer is read before the end is seen.
+func (c *headConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// withShortHeads tells the connection what is behind the head, and refuses a request of too many
+// lines, whose body is not waited for: nobody holds for long what net/http has made of them.
 func withShortHeads(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if conn, ok := r.Context().Value(connKey{}).(*headConn); ok {
-			conn.inHead.Store(false)
+			conn.expectBody(r.ContentLength)
 		}
 		lines := 0
 		for _, values := range r.Header {

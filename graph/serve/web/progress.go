@@ -20,7 +20,8 @@ const (
 // pauses, as event streams do, sets deadlines of its own.
 func withWriteProgress(timeout time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&progressWriter{ResponseWriter: w, timeout: timeout}, r)
+		body, _ := r.Body.(*eofNotifier)
+		next.ServeHTTP(&progressWriter{ResponseWriter: w, timeout: timeout, body: body}, r)
 	})
 }
 
@@ -28,6 +29,7 @@ func withWriteProgress(timeout time.Duration, next http.Handler) http.Handler {
 type progressWriter struct {
 	http.ResponseWriter
 	timeout   time.Duration
+	body      *eofNotifier // nil: there is none, or the answer has begun
 	pace      budget.Pace
 	remaining int         // bytes of the unit under way
 	own       atomic.Bool // the handler sets the deadlines, from any goroutine
@@ -56,6 +58,10 @@ func (w *progressWriter) begin() {
 		return
 	}
 	w.remaining = progressUnit
+	if w.body != nil {
+		w.body.answered(w.ResponseWriter)
+		w.body = nil
+	}
 	if !w.own.Load() {
 		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.pace.Deadline(progressUnit, w.timeout))
 	}

@@ -83,7 +83,9 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		WriteTimeout:      cmp.Or(s.WriteTimeout, 5*time.Minute),
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		// OPTIONS * is a request as any other, with a host and a line in the log.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	if s.ObserveEviction == nil {
 		s.ObserveEviction = func() {}
@@ -91,8 +93,11 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 	newConnLimit(cmp.Or(s.MaxConnections, defaultMaxConnections), s.ObserveEviction).install(server)
 	changed := server.ConnState
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
-		if state == http.StateIdle {
+		switch state {
+		case http.StateIdle:
 			conn.(*headConn).expectHead()
+		case http.StateHijacked:
+			conn.(*headConn).expectBody(endless)
 		}
 		changed(conn, state)
 	}
