@@ -8,12 +8,13 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"jobgraph/graph/budget"
+	"jobgraph/upstream"
 )
 
 // operation is one GraphQL operation under way.
 type operation struct {
 	exec      graphql.GraphExecutor
-	parsed    *graphql.OperationContext
+	parsed    *graphql.OperationContext // nil until the text was parsed
 	ctx       context.Context
 	responses graphql.ResponseHandler
 	streams   bool
@@ -28,28 +29,29 @@ type operation struct {
 // asked for or the operation is stopped: it must have been written by then.
 func begin(ctx, leaving context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) (o *operation, refused *graphql.Response) {
 	hold := &budget.Hold{}
-	ctx = budget.WithHold(graphql.StartOperationTrace(ctx), hold)
-	now := graphql.Now()
-	params.ReadTime = graphql.TraceTiming{Start: now, End: now}
-	parsed, errs := exec.CreateOperationContext(ctx, params)
-	if errs != nil {
-		defer hold.Close()
-		return nil, exec.DispatchError(graphql.WithOperationContext(ctx, parsed), errs)
-	}
-	o = &operation{exec: exec, parsed: parsed, ctx: ctx, stop: hold.Close}
-	o.streams = parsed.Operation.Operation == ast.Subscription
-	if o.streams {
-		var cancel context.CancelFunc
-		o.ctx, cancel = context.WithCancel(ctx)
-		unhook := context.AfterFunc(leaving, cancel)
-		o.stop = func() { unhook(); cancel(); hold.Close() }
-	}
+	o = &operation{exec: exec, stop: hold.Close}
+	o.ctx = budget.WithHold(graphql.StartOperationTrace(ctx), hold)
 	defer func() {
 		if r := recover(); r != nil {
 			o.stop()
 			o, refused = nil, o.panicked(r)
 		}
 	}()
+	now := graphql.Now()
+	params.ReadTime = graphql.TraceTiming{Start: now, End: now}
+	parsed, errs := exec.CreateOperationContext(o.ctx, params)
+	o.parsed = parsed
+	if errs != nil {
+		defer hold.Close()
+		return nil, exec.DispatchError(graphql.WithOperationContext(o.ctx, parsed), errs)
+	}
+	o.streams = parsed.Operation.Operation == ast.Subscription
+	if o.streams {
+		var cancel context.CancelFunc
+		o.ctx, cancel = context.WithCancel(o.ctx)
+		unhook := context.AfterFunc(leaving, cancel)
+		o.stop = func() { unhook(); cancel(); hold.Close() }
+	}
 	o.responses, o.ctx = exec.DispatchOperation(o.ctx, parsed)
 	return o, nil
 }
@@ -73,6 +75,9 @@ func (o *operation) next() (response *graphql.Response) {
 
 // panicked leaves to the error presenter what a client may know of a panic.
 func (o *operation) panicked(value any) *graphql.Response {
-	ctx := graphql.WithOperationContext(o.ctx, o.parsed)
-	return o.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(o.parsed.Recover(ctx, value))})
+	ctx := o.ctx
+	if o.parsed != nil {
+		ctx = graphql.WithOperationContext(ctx, o.parsed)
+	}
+	return o.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(upstream.PanicError(value))})
 }

@@ -62,6 +62,10 @@ func TestRequests_LargeOnesAreBounded(t *testing.T) {
 		assert.Contains(t, p.receive(), `{"id":"a","type":"error","payload":[{"message":"This server is reading as many large requests`)
 		p.send(subscribe("a", "{"))
 		assert.Contains(t, p.receive(), `"message":"no"`, "a small one after it")
+		other, _ := r.dial(alice, "graphql-transport-ws")
+		other.send(`{"type": "connection_init", "payload": {"a": [` + strings.Repeat(`{},`, 15_000) + `0]}}`)
+		code, _ := other.closed()
+		assert.EqualValues(t, 1013, code, "a large payload of connection_init")
 
 		for _, conn := range taken[:2] {
 			conn.Close()

@@ -24,7 +24,8 @@ import (
 )
 
 // executor runs operations by asking respond for one response after the other; nil
-// ends one. A query that begins with "subscription" is one, and "{" does not parse.
+// ends one. A query that begins with "subscription" is one, "{" does not parse, and "panic" panics
+// meanwhile.
 type executor struct {
 	respond func(ctx context.Context, query string) *graphql.Response
 }
@@ -34,6 +35,8 @@ func (e executor) CreateOperationContext(_ context.Context, params *graphql.RawP
 	switch {
 	case params.Query == "{":
 		return operation, gqlerror.List{{Message: "no"}}
+	case params.Query == "panic":
+		panic("before it is one")
 	case strings.HasPrefix(params.Query, "subscription"):
 		operation.Operation.Operation = ast.Subscription
 	}

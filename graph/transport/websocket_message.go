@@ -3,12 +3,13 @@ package transport
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// message is one of the server's. Its payload is a *graphql.Response, or small.
+// message is one of the server's. Its payload is a *graphql.Response, or small, or the client's own.
 type message struct {
 	ID      string `json:"id,omitempty"`
 	Type    string `json:"type"`
@@ -39,35 +40,46 @@ type clientMessage struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// object reads a payload that may be left out. null counts as left out.
-func (m clientMessage) object() (map[string]any, error) {
-	if len(m.Payload) == 0 {
-		return nil, nil
+// isLeftOut says that there is no payload. null counts as that.
+func (m clientMessage) isLeftOut() bool { return len(m.Payload) == 0 || string(m.Payload) == "null" }
+
+// mayBeEchoed says whether the payload is an object, or left out. It is not decoded, which would
+// take fifty times its room: it is JSON as it is.
+func (m clientMessage) mayBeEchoed() bool { return m.isLeftOut() || m.Payload[0] == '{' }
+
+// pong answers a ping.
+func (m clientMessage) pong() message {
+	if m.isLeftOut() {
+		return message{Type: "pong"}
 	}
-	var payload map[string]any
-	err := json.Unmarshal(m.Payload, &payload)
-	return payload, err
+	return message{Type: "pong", Payload: m.Payload}
 }
+
+var errNoObject = errors.New("not an object")
 
 // members are all values of each name of a payload: a map has the last one alone.
 func (m clientMessage) members() (map[string][]any, error) {
-	once, err := m.object()
-	if once == nil || err != nil {
-		return nil, err
+	if m.isLeftOut() {
+		return nil, nil
+	}
+	in := json.NewDecoder(bytes.NewReader(m.Payload))
+	if bracket, err := in.Token(); err != nil || bracket != json.Delim('{') {
+		return nil, errNoObject
 	}
 	members := map[string][]any{}
-	in := json.NewDecoder(bytes.NewReader(m.Payload))
-	_, err = in.Token() // the bracket
-	for err == nil && in.More() {
-		var name json.Token
+	for in.More() {
+		name, err := in.Token()
+		if err != nil {
+			return nil, err
+		}
 		var value any
-		if name, err = in.Token(); err == nil {
-			err = in.Decode(&value)
+		if err := in.Decode(&value); err != nil {
+			return nil, err
 		}
 		text, _ := name.(string)
 		members[text] = append(members[text], value)
 	}
-	return members, err
+	return members, nil
 }
 
 // params reads subscribe's payload. Its headers are those of the upgrade request.

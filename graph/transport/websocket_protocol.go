@@ -20,15 +20,12 @@ func (s *socket) handle(kind websocket.MessageType, data []byte) (code websocket
 	case "connection_init":
 		return s.init(m)
 	case "ping":
-		if payload, err := m.object(); err != nil {
+		if !m.mayBeEchoed() {
 			return closeBadMessage, "The payload of ping must be an object"
-		} else if payload == nil {
-			s.write(s.writeCtx, message{Type: "pong"})
-		} else {
-			s.write(s.writeCtx, message{Type: "pong", Payload: payload})
 		}
+		s.write(s.writeCtx, m.pong())
 	case "pong":
-		if _, err := m.object(); err != nil {
+		if !m.mayBeEchoed() {
 			return closeBadMessage, "The payload of pong must be an object"
 		}
 	case "subscribe":
@@ -49,6 +46,11 @@ func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 		return closeTooManyInitRequests, "Too many initialisation requests"
 	}
 	s.inited = true
+	in := s.Requests.begin(s.request.RemoteAddr)
+	defer in.release()
+	if !in.resize(int64(len(m.Payload))) || !in.expect(m.Payload) {
+		return closeTryAgainLater, noRoom.message
+	}
 	payload, err := m.members()
 	if err != nil {
 		return closeBadMessage, "The payload of connection_init must be an object"

@@ -102,8 +102,28 @@ func TestWebSocket_Messages(t *testing.T) {
 		assert.Equal(t, `{"id":"a","type":"error","payload":[{"message":"no"}]}`, p.receive())
 		p.send(`{"type": "ping", "payload": {"d": 1}}`)
 		assert.Equal(t, `{"type":"pong","payload":{"d":1}}`, p.receive())
-		p.send(`{"type": "ping"}`)
-		assert.Equal(t, `{"type":"pong"}`, p.receive())
+		p.send(`{"type": "ping", "payload": {"d": {"1": 1e99}, "d": 1}}`)
+		assert.Equal(t, `{"type":"pong","payload":{"d":{"1":1e99},"d":1}}`, p.receive(), "as it came")
+		for _, payload := range []string{"", `, "payload": null`} {
+			p.send(`{"type": "ping"` + payload + `}`)
+			assert.Equal(t, `{"type":"pong"}`, p.receive())
+		}
+	})
+}
+
+// What is done before there is an operation runs in a goroutine of its own as well, where a panic
+// would end the process.
+func TestWebSocket_APanicIsTheOperationsError(t *testing.T) {
+	respond := func(context.Context, string) *graphql.Response { panic("while it runs") }
+	inRoom(t, transport.ConnectionOptions{}, respond, func(t *testing.T, r *room) {
+		for _, query := range []string{"panic", "query", "subscription"} {
+			p := r.open(alice)
+			p.send(subscribe("a", query))
+			assert.Contains(t, p.receive(), `[{"message":"panic: a string`, query)
+			p.send(`{"type": "ping"}`)
+			for p.receive() != `{"type":"pong"}` { // it may be complete before
+			}
+		}
 	})
 }
 
