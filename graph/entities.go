@@ -37,7 +37,11 @@ func (r representations) MutateOperationContext(_ context.Context, operation *gr
 		if field.Name != "_entities" {
 			continue
 		}
-		list, _ := field.ArgumentMap(operation.Variables)["representations"].([]any)
+		value := field.ArgumentMap(operation.Variables)["representations"]
+		list, ok := value.([]any)
+		if !ok {
+			list = []any{value} // as the specification coerces it
+		}
 		for i, representation := range list {
 			if _, ok := representation.(map[string]any); !ok {
 				return errcode.New(errcode.BadUserInput, "Representation %d is not an object. %s", i, representationForm)

@@ -108,3 +108,13 @@ func TestPrefix_TheSDLHasIt(t *testing.T) {
 		assert.Contains(t, plain, "type CaptionApiError {")
 	}
 }
+
+// A value in place of a list is a list of it.
+func TestEntities_RepresentationsThatAreNone(t *testing.T) {
+	s := newStack(t, nil, graph.Options{DefaultToken: sandbox.Token})
+	for _, of := range []any{1.5, "Job", []any{true}} {
+		answer := gqltest.Query(t, s.URL, `query($of: [_Any!]!) { _entities(representations: $of) { ... on Job { id } } }`, map[string]any{"of": of})
+		assert.Equal(t, "BAD_USER_INPUT", answer.Code(), "%v: %s", of, answer.Body)
+		assert.Contains(t, answer.Body, "Representation 0 is not an object.")
+	}
+}

@@ -246,7 +246,9 @@ func TestOverload_HangingOperationsOfOneTokenLeaveOthersTheirs(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"JobId": %q, "JobStatus": "Pending"}`, r.URL.Query().Get("job_id"))
 	}))
 	t.Cleanup(upstream.Close)
-	p := program.Start(t, "--upstream-url="+upstream.URL)
+	end := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(end)
+	p := program.Start(t, "--upstream-timeout=5m", "--upstream-url="+upstream.URL)
 	ask := func(token string, id int) gqltest.Answer {
 		return gqltest.Query(t, p.URL+"/graphql", fmt.Sprintf(`{ job(ids: ["%d"]) { ... on Job { id } } }`, id), nil, "Authorization", "Bearer "+token)
 	}
@@ -273,7 +275,7 @@ func TestOverload_HangingOperationsOfOneTokenLeaveOthersTheirs(t *testing.T) {
 		assert.Contains(t, answer.Body, fmt.Sprintf(`"id":"%d"`, id))
 		require.Eventually(t, func() bool { return refused.Load() > before }, program.Timeout, time.Millisecond, "meanwhile")
 	}
-	close(release)
+	end()
 	askers.Wait()
 }
 
