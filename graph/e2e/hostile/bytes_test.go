@@ -35,7 +35,7 @@ func fatJobs(t *testing.T) *program.Program {
 		_, _ = io.WriteString(w, `{"JobId": "`+id+rest)
 	}))
 	t.Cleanup(api.Close)
-	return program.Spawn(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token)
+	return spawn(t, "--upstream-url", api.URL, "--upstream-token", sandbox.Token)
 }
 
 // question is a request's body.
@@ -85,7 +85,7 @@ func fatQuestion(t *testing.T, n int) string {
 
 // TestHostileBytes_FatAnswersThatNobodyReads is today's way to hold the memory of many answers.
 func TestHostileBytes_FatAnswersThatNobodyReads(t *testing.T) {
-	p := program.Spawn(t)
+	p := spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		var deafs []net.Conn
 		for i := range 150 {

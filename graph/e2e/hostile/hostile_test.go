@@ -22,27 +22,37 @@ import (
 	"jobgraph/graph/e2e/program"
 )
 
-// What a hostile client may cost, see SECURITY.md.
+// What a hostile client may cost, see SECURITY.md. What was measured is logged.
 const (
-	maxHostileRSS        = 192 << 20
-	maxHostileGoroutines = 300
-	// maxNeighbourWait is for one in ten askers at most, where the machine is the test's
-	// own, which JOBGRAPH_BENCH says; maxBusyWait is where other tests run beside it. What
-	// was measured is logged.
-	maxNeighbourWait = 200 * time.Millisecond
-	maxBusyWait      = 15 * time.Second
+	maxRSS        = 192 << 20
+	maxGoroutines = 300
+	// maxWait is another caller's, for one in ten at most.
+	maxWait = 200 * time.Millisecond
 )
+
+// alone says that the machine is the tests' own. Where others run beside them, they run beside
+// each other as well, and what an attack costs depends on all of them.
+var alone = os.Getenv("JOBGRAPH_BENCH") != ""
+
+// spawn starts the program for an attack.
+func spawn(t *testing.T, args ...string) *program.Program {
+	t.Helper()
+	if !alone {
+		t.Parallel()
+	}
+	return program.Spawn(t, args...)
+}
 
 // hostile runs an attack on the program and requires that it costs no more than a
 // hostile client may, and that another caller is answered all the while. The attack
 // is bounded by itself; everything that it opened is closed when it returns.
 func hostile(t *testing.T, p *program.Program, attack func(ctx context.Context)) {
 	t.Helper()
-	hostileUpTo(t, p, maxHostileGoroutines, attack)
+	hostileUpTo(t, p, maxGoroutines, attack)
 }
 
 // hostileUpTo is hostile, of a client that may have so many goroutines more than at rest.
-func hostileUpTo(t *testing.T, p *program.Program, maxGoroutines int, attack func(ctx context.Context)) {
+func hostileUpTo(t *testing.T, p *program.Program, goroutinesMore int, attack func(ctx context.Context)) {
 	t.Helper()
 	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
 		t.Skip("memory is measured by /proc")
@@ -76,13 +86,13 @@ func hostileUpTo(t *testing.T, p *program.Program, maxGoroutines int, attack fun
 	require.NotEmpty(t, waits)
 	t.Logf("RSS %d MB, at rest %d MB; %d goroutines, at rest %d; jobById of %d other callers: half within %s, nine in ten %s, all %s",
 		peak>>20, before>>20, most, atRest, len(waits), waits[len(waits)/2], waits[len(waits)*9/10], waits[len(waits)-1])
-	assert.Less(t, peak, maxHostileRSS, "peak RSS")
-	assert.Less(t, most-atRest, maxGoroutines, "goroutines more than at rest")
-	longest := maxBusyWait
-	if os.Getenv("JOBGRAPH_BENCH") != "" {
-		longest = maxNeighbourWait
+	bytes, wait := maxRSS, maxWait
+	if !alone {
+		bytes, goroutinesMore, wait = bytes*3/2, goroutinesMore*2, 15*time.Second
 	}
-	assert.Less(t, waits[len(waits)*9/10], longest, "another caller's wait")
+	assert.Less(t, peak, bytes, "peak RSS")
+	assert.Less(t, most-atRest, goroutinesMore, "goroutines more than at rest")
+	assert.Less(t, waits[len(waits)*9/10], wait, "another caller's wait")
 	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Timeout, 100*time.Millisecond, "goroutines stay")
 }
 
@@ -135,7 +145,7 @@ func post(p *program.Program, body string) string {
 
 // TestHostile_ManySilentConnections is a client that does nothing to wait for.
 func TestHostile_ManySilentConnections(t *testing.T) {
-	p := program.Spawn(t)
+	p := spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		for range 150 {
 			if connection := deaf(ctx, t, p, post(p, `{"query": "{ __typename }"}`)); connection != nil {

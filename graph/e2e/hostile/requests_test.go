@@ -27,7 +27,7 @@ func manyObjects() string {
 
 // TestHostileRequests_VariablesOfManyObjects is a client whose variables nobody asked for.
 func TestHostileRequests_VariablesOfManyObjects(t *testing.T) {
-	p := program.Spawn(t)
+	p := spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		var readers sync.WaitGroup
 		for range 100 {
@@ -55,23 +55,32 @@ func TestHostileRequests_VariablesOfManyObjects(t *testing.T) {
 // TestHostileRequests_HeadsWithoutAnEnd is a client that sends the lines of a head, and never the
 // empty one.
 func TestHostileRequests_HeadsWithoutAnEnd(t *testing.T) {
-	p := program.Spawn(t)
-	hostile(t, p, func(ctx context.Context) {
-		for range 2000 {
-			connection := deaf(ctx, t, p, "GET / HTTP/1.1\r\nHost: localhost\r\n"+strings.Repeat("a:\r\n", 4500))
-			if connection == nil {
-				return
-			}
-			defer connection.Close()
-		}
-		program.Pause(ctx, 3*time.Second)
-	})
+	p := spawn(t)
+	lines := strings.Repeat("a:\r\n", 4500)
+	for name, text := range map[string]string{
+		"alone":              "GET / HTTP/1.1\r\nHost: localhost\r\n" + lines,
+		"behind a request":   post(p, `{"query": "{ __typename }"}`) + lines,
+		"behind empty lines": post(p, `{"query": "{ __typename }"}`) + "\r\n\r\n" + lines,
+	} {
+		t.Run(name, func(t *testing.T) {
+			hostileUpTo(t, p, 1000, func(ctx context.Context) { // each connection has one until it is cut
+				for range 2000 {
+					connection := deaf(ctx, t, p, text)
+					if connection == nil {
+						return
+					}
+					defer connection.Close()
+				}
+				program.Pause(ctx, 3*time.Second)
+			})
+		})
+	}
 }
 
 // TestHostileRequests_PartsOfAssets is a client that asks for the head, or for one byte, of a large
 // file of the playground, and takes no gzip.
 func TestHostileRequests_PartsOfAssets(t *testing.T) {
-	p := program.Spawn(t)
+	p := spawn(t)
 	page := gqltest.Get(t, p.URL+"/").Body
 	asset := regexp.MustCompile(`/assets/[^"]+\.js`).FindString(page)
 	require.NotEmpty(t, asset, page)
@@ -109,7 +118,7 @@ func TestHostileRequests_PartsOfAssets(t *testing.T) {
 // the next one.
 func TestHostileRequests_TextsParsedAtOnce(t *testing.T) {
 	const texts, most = 50, 16
-	p := program.Spawn(t, "--max-tokens", "1000000", "--max-body-bytes", "2000000", "--max-directives", "1000000")
+	p := spawn(t, "--max-tokens", "1000000", "--max-body-bytes", "2000000", "--max-directives", "1000000")
 	var asking sync.WaitGroup
 	answered := make(chan struct{})
 	for i := range texts {

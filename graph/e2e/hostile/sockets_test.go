@@ -65,7 +65,7 @@ func liveSubscribe(id string) string {
 // TestHostileSockets_SubscribesWithoutEnd is a client that subscribes over --max-operations, and
 // never reads.
 func TestHostileSockets_SubscribesWithoutEnd(t *testing.T) {
-	p := program.Spawn(t)
+	p := spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		socket := ready(ctx, t, p, "127.0.0.1")
 		defer socket.CloseNow()
@@ -112,7 +112,7 @@ func TestHostileSockets_CompletedOperationsWithoutEnd(t *testing.T) {
 // each query that is executed or waits for that has one.
 func TestHostileSockets_FatAnswersThatNobodyReads(t *testing.T) {
 	const sockets, executed, waiting = 60, 256, 384
-	p := program.Spawn(t)
+	p := spawn(t)
 	hostileUpTo(t, p, 2*sockets+executed+waiting+50, func(ctx context.Context) {
 		var askers sync.WaitGroup
 		for i := range sockets {
@@ -130,9 +130,32 @@ func TestHostileSockets_FatAnswersThatNobodyReads(t *testing.T) {
 	})
 }
 
+// TestHostileSockets_PingsThatTakeMuchToDecode is a client whose pings have thousands of objects, behind an
+// answer that it does not read.
+func TestHostileSockets_PingsThatTakeMuchToDecode(t *testing.T) {
+	ping := []byte(`{"type": "ping", "payload": {"a": [` + strings.Repeat(`{"":0},`, 9000) + `0]}}`)
+	p := fatJobs(t)
+	hostile(t, p, func(ctx context.Context) {
+		writing, stop := context.WithTimeout(ctx, 5*time.Second)
+		defer stop()
+		var askers sync.WaitGroup
+		for i := range 80 {
+			socket := ready(ctx, t, p, "127.0.0.1")
+			defer socket.CloseNow()
+			askers.Go(func() {
+				err := socket.Write(writing, websocket.MessageText, []byte(fmt.Sprintf(`{"id": "a", "type": "subscribe", "payload": %s}`, fatQuestion(t, i))))
+				for err == nil {
+					err = socket.Write(writing, websocket.MessageText, ping)
+				}
+			})
+		}
+		askers.Wait()
+	})
+}
+
 // TestHostileSockets_SocketsWithoutInit is a client that opens a thousand WebSockets and says nothing.
 func TestHostileSockets_SocketsWithoutInit(t *testing.T) {
-	p := program.Spawn(t)
+	p := spawn(t)
 	hostile(t, p, func(ctx context.Context) {
 		for i := range 1000 {
 			socket, err := dialFrom(ctx, p, "127.0.0.1")
@@ -149,7 +172,7 @@ func TestHostileSockets_SocketsWithoutInit(t *testing.T) {
 // TestHostileSockets_StreamsWithHalfABody is a client that asks for 60 event streams of 50 that may
 // be open, and never sends more than a byte of its questions.
 func TestHostileSockets_StreamsWithHalfABody(t *testing.T) {
-	p := program.Spawn(t, "--max-connections", "50")
+	p := spawn(t, "--max-connections", "50")
 	hostile(t, p, func(ctx context.Context) {
 		for range 60 {
 			if connection := deaf(ctx, t, p, "POST /graphql HTTP/1.1\r\nHost: "+strings.TrimPrefix(p.URL, "http://")+
@@ -167,7 +190,7 @@ func TestHostileSockets_StreamsWithHalfABody(t *testing.T) {
 
 // TestHostileSockets_OneClientsConnections has one client open what it may, which leaves room for others.
 func TestHostileSockets_OneClientsConnections(t *testing.T) {
-	p := program.Spawn(t, "--max-connections-per-client", "20")
+	p := spawn(t, "--max-connections-per-client", "20")
 	ctx, stop := context.WithTimeout(t.Context(), program.Timeout)
 	defer stop()
 	for range 20 {
