@@ -27,9 +27,14 @@ func (f *facade) observe(ctx context.Context, done graph.Operation) {
 	if done.Outcome != "OK" || slow {
 		level = slog.LevelInfo
 	}
-	if !f.logger.Enabled(ctx, level) {
-		return
+	if f.logger.Enabled(ctx, level) {
+		f.log(ctx, level, done, traceID, slow)
 	}
+}
+
+// log writes the operation's line. It is a function of its own for its frame: a stack that has
+// to grow for it is copied, be the line written or not.
+func (f *facade) log(ctx context.Context, level slog.Level, done graph.Operation, traceID string, slow bool) {
 	line := slog.NewRecord(time.Now(), level, "operation", 0)
 	if traceID != "" {
 		line.AddAttrs(slog.String("trace_id", traceID))

@@ -42,7 +42,9 @@ func (l Latencies) Percentile(p float64) time.Duration {
 // PerSecond is how many right answers came in a second.
 func (t *Tally) PerSecond() float64 { return float64(t.Right) / t.Took.Seconds() }
 
-func (t *Tally) add(more *Tally) {
+// Add puts another tally to this one.
+func (t *Tally) Add(more *Tally) {
+	t.Took += more.Took
 	t.Right, t.Wrong, t.Refused, t.Bare = t.Right+more.Right, t.Wrong+more.Wrong, t.Refused+more.Refused, t.Bare+more.Bare
 	t.AnsweredIn, t.RefusedIn = append(t.AnsweredIn, more.AnsweredIn...), append(t.RefusedIn, more.RefusedIn...)
 	t.Samples = append(t.Samples, more.Samples...)[:min(3, len(t.Samples)+len(more.Samples))]
@@ -94,7 +96,7 @@ func run[E exchanges](url string, exchanges func() E, connections int, began tim
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all.add(&a.Tally)
+			all.Add(&a.Tally)
 		})
 	}
 	askers.Wait()

@@ -38,7 +38,7 @@ func (s Sample) Sweep(url string) (all Tally) {
 		a := asker{url: url, exchanges: fixed(list(ids...))}
 		a.ask(time.Now())
 		a.close()
-		all.add(&a.Tally)
+		all.Add(&a.Tally)
 	}
 	return all
 }

@@ -24,7 +24,7 @@ const (
 
 // Tune sets the garbage collector up, unless the environment does with GOGC or
 // GOMEMLIMIT: garbage may pile up to percent, but not beyond softLimit. A heap that
-// has outgrown it has room for three quarters as much again, and 13 MiB, up to maxRoom: a limit
+// has outgrown it has room for twice as much again, and 13 MiB, up to maxRoom: a limit
 // that does not give way would have the collector run all the time. With its caches full the
 // process stays below 128 MiB so.
 func Tune() {
@@ -47,6 +47,6 @@ func (c *gcSentinel) limit() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(live)
 	used := int64(live[0].Value.Uint64() + live[1].Value.Uint64())
-	debug.SetMemoryLimit(max(softLimit, used+min(3*used/4+3*softLimit/10, maxRoom)))
+	debug.SetMemoryLimit(max(softLimit, used+min(2*used+3*softLimit/10, maxRoom)))
 	runtime.SetFinalizer(c, (*gcSentinel).limit)
 }
