@@ -165,6 +165,9 @@ func (o observer) response(ctx context.Context, next graphql.ResponseHandler) *g
 	return response
 }
 
+// oneFailure is shared by all that are refused before they are executed, which must cost little.
+var oneFailure = map[string]map[string]int{errcode.Overloaded: {errcode.Overloaded: 1}, errcode.Unauthenticated: {errcode.Unauthenticated: 1}}
+
 // unexecuted tells of an answer that the executor knows nothing of: name is the trusted
 // document's.
 func (o observer) unexecuted(ctx context.Context, name, outcome string, took time.Duration) {
@@ -175,7 +178,7 @@ func (o observer) unexecuted(ctx context.Context, name, outcome string, took tim
 	if done.Shared {
 		done.Kind = string(ast.Query)
 	} else {
-		done.Errors = map[string]int{outcome: 1}
+		done.Errors = oneFailure[outcome]
 	}
 	o.observe(ctx, done)
 }

@@ -58,6 +58,6 @@ func (r *cachedResponse) freshness(method string, lifetime time.Duration, etag f
 // etag is weak, as the data is the same in either media type. It is made of the token too:
 // an answer that a cache has mixed up is never confirmed to another caller.
 func (c *Cache) etag(token string, response *graphql.Response) string {
-	sum := c.hash.Sum("etag", token, string(response.Data))
+	sum := c.hash.SumWith(response.Data, "etag", token)
 	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }

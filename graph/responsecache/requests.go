@@ -79,5 +79,5 @@ func (c *Cache) Remember(ctx context.Context, request Request, operation *graphq
 // requestKey has the generation of the trusted documents: after they have changed, an id may
 // mean another text.
 func (c *Cache) requestKey(token string, request Request, generation uint64) key {
-	return c.hash.Sum(token, request.Method, request.Document, strconv.FormatUint(generation, 36), string(request.Bytes))
+	return c.hash.SumWith(request.Bytes, token, request.Method, request.Document, strconv.FormatUint(generation, 36))
 }

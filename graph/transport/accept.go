@@ -65,7 +65,7 @@ func (p preference) with(mediaType, name string, weight float64) preference {
 // parseRange reads one media range. One that wants another charset than UTF-8, or
 // makes no sense, is not ok.
 func parseRange(text string) (name string, weight float64, ok bool) {
-	name, parameters, err := mime.ParseMediaType(text)
+	name, parameters, err := parseMediaType(text)
 	if err != nil || !isUTF8(parameters["charset"]) {
 		return "", 0, false
 	}
@@ -84,6 +84,14 @@ func weightOf(parameters map[string]string) (weight float64, ok bool) {
 		return 0, false
 	}
 	return weight, true
+}
+
+// parseMediaType is mime's, which makes a map of no parameters as well: nearly all have none.
+func parseMediaType(text string) (mediaType string, parameters map[string]string, err error) {
+	if text == mediaTypeJSON {
+		return text, nil, nil
+	}
+	return mime.ParseMediaType(text)
 }
 
 func isUTF8(charset string) bool {

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"mime"
 	"net/http"
 	"strings"
 
@@ -33,7 +32,7 @@ func (Multipart) Supports(r *http.Request) bool {
 		return false
 	}
 	for accepted := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		mediaType, parameters, _ := mime.ParseMediaType(accepted)
+		mediaType, parameters, _ := parseMediaType(accepted)
 		if weight, _ := weightOf(parameters); mediaType == "multipart/mixed" && parameters["subscriptionspec"] == "1.0" && weight > 0 {
 			return true
 		}

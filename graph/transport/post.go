@@ -2,7 +2,6 @@ package transport
 
 import (
 	"errors"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -30,7 +29,7 @@ func decodePost(r *http.Request, in *intake, body []byte) (*graphql.RawParams, *
 }
 
 func checkContent(header http.Header) *requestError {
-	mediaType, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
+	mediaType, parameters, err := parseMediaType(header.Get("Content-Type"))
 	switch {
 	case err != nil || mediaType != mediaTypeJSON || len(header.Values("Content-Type")) > 1:
 		return wrongMediaType("Send Content-Type: application/json.")

@@ -41,14 +41,26 @@ func WithSecret(secret []byte) *Hasher {
 }
 
 // Sum of the texts: two lists of texts have the same one where all their texts are the same.
-func (h *Hasher) Sum(texts ...string) Sum {
+func (h *Hasher) Sum(texts ...string) Sum { return h.begin(texts).end(h) }
+
+// SumWith is the sum of the texts and of one more, without a copy of it.
+func (h *Hasher) SumWith(last []byte, texts ...string) Sum {
+	s := h.begin(texts)
+	s.texts = append(binary.AppendUvarint(s.texts, uint64(len(last))), last...)
+	return s.end(h)
+}
+
+func (h *Hasher) begin(texts []string) *state {
 	s := h.states.Get().(*state)
 	s.texts = s.texts[:0]
 	for _, text := range texts {
 		// The length tells where a text ends, whatever it holds.
-		s.texts = binary.AppendUvarint(s.texts, uint64(len(text)))
-		s.texts = append(s.texts, text...)
+		s.texts = append(binary.AppendUvarint(s.texts, uint64(len(text))), text...)
 	}
+	return s
+}
+
+func (s *state) end(h *Hasher) Sum {
 	s.mac.Reset()
 	s.mac.Write(s.texts)
 	s.mac.Sum(s.sum[:0])

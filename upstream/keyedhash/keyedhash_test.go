@@ -16,6 +16,9 @@ func TestKeyedhash_SumsDistinguishListsOfTexts(t *testing.T) {
 		{"a\x00b"}, {"a\x00", "b"}, {"\x01a"}, {"a\x01b"}, {strings.Repeat("a", 300)}, {strings.Repeat("a", 100<<10)},
 	} {
 		sum := h.Sum(texts...)
+		if last := len(texts) - 1; last >= 0 {
+			assert.Equal(t, sum, h.SumWith([]byte(texts[last]), texts[:last]...), "%q", texts)
+		}
 		assert.NotContains(t, seen, sum, "%q", texts)
 		seen[sum] = texts
 		assert.Equal(t, sum, h.Sum(texts...))
