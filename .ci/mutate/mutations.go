@@ -191,7 +191,7 @@ var mutations = []mutation{
 		"upstream/sandbox", "TestScenario_NeedsTheToken"},
 	{"a scenario is the embedded sandbox's", "graph/serve/handler.go", "	if f.UpstreamURL != \"\" {\n		return nil\n	}\n	return sandbox.ScenarioToken", "	return sandbox.ScenarioToken",
 		"graph/e2e/program", "TestScenario_IsTheEmbeddedSandboxsAlone"},
-	{"an ETag is its token's", "graph/responsecache/freshness.go", `c.hash.Sum("etag", token, string(response.Data))`, `c.hash.Sum("etag", string(response.Data))`,
+	{"an ETag is its token's", "graph/responsecache/freshness.go", `c.hash.SumWith(response.Data, "etag", token)`, `c.hash.SumWith(response.Data, "etag")`,
 		"graph/responsecache", "TestFreshness_AnETagIsOneCallersAndOneAnswers"},
 	{"what has an error is not stored", "graph/responsecache/freshness.go", "if response == nil || len(response.Errors) > 0 {", "if response == nil {",
 		"graph/responsecache", "TestFreshness_WhatMustNotBeStored"},
@@ -200,10 +200,10 @@ var mutations = []mutation{
 	{"answers depend on the token", "graph/transport/caching.go", `[]string{"Authorization, Accept"}`, `[]string{"Accept"}`,
 		"graph/responsecache", "TestFreshness_IsThatOfTheFirstJobToExpire"},
 	{"a response by its request's bytes is its token's", "graph/responsecache/requests.go",
-		"c.hash.Sum(token, request.Method,", "c.hash.Sum(\"\", request.Method,",
+		"c.hash.SumWith(request.Bytes, token, request.Method,", "c.hash.SumWith(request.Bytes, \"\", request.Method,",
 		"graph/responsecache", "TestResponseCache_ResponsesOfTwoTokensNeverMeet"},
 	{"a response by its request's bytes is its method's", "graph/responsecache/requests.go",
-		"c.hash.Sum(token, request.Method,", "c.hash.Sum(token,",
+		"c.hash.SumWith(request.Bytes, token, request.Method,", "c.hash.SumWith(request.Bytes, token,",
 		"graph/responsecache", "TestResponseCache_MethodsNeverMeet"},
 
 	// Limits of operations.
