@@ -165,8 +165,8 @@ func (o observer) response(ctx context.Context, next graphql.ResponseHandler) *g
 	return response
 }
 
-// oneFailure is shared by all that are refused before they are executed, which must cost little.
-var oneFailure = map[string]map[string]int{errcode.Overloaded: {errcode.Overloaded: 1}, errcode.Unauthenticated: {errcode.Unauthenticated: 1}}
+// onceOverloaded is shared by all that are refused under overload, which must cost little.
+var onceOverloaded = map[string]int{errcode.Overloaded: 1}
 
 // unexecuted tells of an answer that the executor knows nothing of: name is the trusted
 // document's.
@@ -175,10 +175,13 @@ func (o observer) unexecuted(ctx context.Context, name, outcome string, took tim
 		return
 	}
 	done := Operation{Name: name, Trusted: name != "", Outcome: outcome, Took: took, Shared: outcome == "OK"}
-	if done.Shared {
+	switch {
+	case done.Shared:
 		done.Kind = string(ast.Query)
-	} else {
-		done.Errors = oneFailure[outcome]
+	case outcome == errcode.Overloaded:
+		done.Errors = onceOverloaded
+	default:
+		done.Errors = map[string]int{outcome: 1}
 	}
 	o.observe(ctx, done)
 }

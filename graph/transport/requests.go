@@ -19,7 +19,7 @@ const (
 	// the large ones do.
 	freeRequestBytes = 16 << 10
 
-	// smallRequestBytes is what most requests have at most.
+	// smallRequestBytes is the most that is set aside for a body before it has come.
 	smallRequestBytes = 4 << 10
 
 	// objectBytes and valueBytes are about what an object and any other value of JSON take
@@ -83,9 +83,9 @@ func (in *intake) resize(size int64) bool {
 	return true
 }
 
-// receive reads a body as it comes; length is what it is said to have, -1 where nothing is.
-// Most are small, and are read to where they stay. No more than that is set aside for bytes
-// that may never come.
+// receive reads a body as it comes; length is its Content-Length, -1 where there is none.
+// Most are small, and get a buffer of their length: no large one is set aside for bytes that
+// may never come.
 func (in *intake) receive(body io.Reader, length int64) ([]byte, error) {
 	from := intakeReader{in, body}
 	if length <= 0 || length > smallRequestBytes {

@@ -66,6 +66,10 @@ func TestRequests_LargeOnesAreBounded(t *testing.T) {
 		other.send(`{"type": "connection_init", "payload": {"a": [` + strings.Repeat(`{},`, 15_000) + `0]}}`)
 		code, _ := other.closed()
 		assert.EqualValues(t, 1013, code, "a large payload of connection_init")
+		other = r.open(alice)
+		other.send(`{"type": "ping", "payload": {"a": "` + strings.Repeat("x", 60_000) + `"}}`)
+		code, _ = other.closed()
+		assert.EqualValues(t, 1013, code, "a large ping")
 
 		for _, conn := range taken[:2] {
 			conn.Close()

@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -40,33 +39,31 @@ type clientMessage struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// isLeftOut says that there is no payload. null counts as that.
-func (m clientMessage) isLeftOut() bool { return len(m.Payload) == 0 || string(m.Payload) == "null" }
+// hasPayload is false for null as well.
+func (m clientMessage) hasPayload() bool { return len(m.Payload) > 0 && string(m.Payload) != "null" }
 
-// mayBeEchoed says whether the payload is an object, or left out. It is not decoded, which would
-// take fifty times its room: it is JSON as it is.
-func (m clientMessage) mayBeEchoed() bool { return m.isLeftOut() || m.Payload[0] == '{' }
+// isWellFormed says that the payload is an object, or left out. It is not decoded, which would take
+// fifty times its room.
+func (m clientMessage) isWellFormed() bool { return !m.hasPayload() || m.Payload[0] == '{' }
 
-// pong answers a ping.
+// pong answers a ping, with its payload as it came.
 func (m clientMessage) pong() message {
-	if m.isLeftOut() {
+	if !m.hasPayload() {
 		return message{Type: "pong"}
 	}
 	return message{Type: "pong", Payload: m.Payload}
 }
 
-var errNoObject = errors.New("not an object")
-
-// members are all values of each name of a payload: a map has the last one alone.
+// members are all values of each name of a well-formed payload: a map has the last one alone.
 func (m clientMessage) members() (map[string][]any, error) {
-	if m.isLeftOut() {
-		return nil, nil
+	members := map[string][]any{}
+	if !m.hasPayload() {
+		return members, nil
 	}
 	in := json.NewDecoder(bytes.NewReader(m.Payload))
-	if bracket, err := in.Token(); err != nil || bracket != json.Delim('{') {
-		return nil, errNoObject
+	if _, err := in.Token(); err != nil { // the bracket
+		return nil, err
 	}
-	members := map[string][]any{}
 	for in.More() {
 		name, err := in.Token()
 		if err != nil {

@@ -20,12 +20,9 @@ func (s *socket) handle(kind websocket.MessageType, data []byte) (code websocket
 	case "connection_init":
 		return s.init(m)
 	case "ping":
-		if !m.mayBeEchoed() {
-			return closeBadMessage, "The payload of ping must be an object"
-		}
-		s.write(s.writeCtx, m.pong())
+		return s.ping(m)
 	case "pong":
-		if !m.mayBeEchoed() {
+		if !m.isWellFormed() {
 			return closeBadMessage, "The payload of pong must be an object"
 		}
 	case "subscribe":
@@ -41,6 +38,20 @@ func (s *socket) handle(kind websocket.MessageType, data []byte) (code websocket
 	return 0, ""
 }
 
+// ping counts for the payload and for its answer, which may have to wait.
+func (s *socket) ping(m clientMessage) (websocket.StatusCode, string) {
+	in := s.Requests.begin(s.request.RemoteAddr)
+	defer in.release()
+	switch {
+	case !m.isWellFormed():
+		return closeBadMessage, "The payload of ping must be an object"
+	case !in.resize(int64(2 * len(m.Payload))):
+		return closeTryAgainLater, noRoom.message
+	}
+	s.write(s.writeCtx, m.pong())
+	return 0, ""
+}
+
 func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 	if s.inited {
 		return closeTooManyInitRequests, "Too many initialisation requests"
@@ -48,7 +59,10 @@ func (s *socket) init(m clientMessage) (websocket.StatusCode, string) {
 	s.inited = true
 	in := s.Requests.begin(s.request.RemoteAddr)
 	defer in.release()
-	if !in.resize(int64(len(m.Payload))) || !in.expect(m.Payload) {
+	switch {
+	case !m.isWellFormed():
+		return closeBadMessage, "The payload of connection_init must be an object"
+	case !in.resize(int64(len(m.Payload))) || !in.expect(m.Payload):
 		return closeTryAgainLater, noRoom.message
 	}
 	payload, err := m.members()

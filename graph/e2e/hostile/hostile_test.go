@@ -31,7 +31,7 @@ const (
 )
 
 // alone says that the machine is the tests' own. Where others run beside them, they run beside
-// each other as well, and what an attack costs depends on all of them.
+// each other as well, and how long something takes depends on all of them.
 var alone = os.Getenv("JOBGRAPH_BENCH") != ""
 
 // spawn starts the program for an attack.
@@ -86,11 +86,11 @@ func hostileUpTo(t *testing.T, p *program.Program, goroutinesMore int, attack fu
 	require.NotEmpty(t, waits)
 	t.Logf("RSS %d MB, at rest %d MB; %d goroutines, at rest %d; jobById of %d other callers: half within %s, nine in ten %s, all %s",
 		peak>>20, before>>20, most, atRest, len(waits), waits[len(waits)/2], waits[len(waits)*9/10], waits[len(waits)-1])
-	bytes, wait := maxRSS, maxWait
-	if !alone {
-		bytes, goroutinesMore, wait = bytes*3/2, goroutinesMore*2, 15*time.Second
+	wait := maxWait
+	if !alone { // what is slower piles up
+		goroutinesMore, wait = goroutinesMore*2, 15*time.Second
 	}
-	assert.Less(t, peak, bytes, "peak RSS")
+	assert.Less(t, peak, maxRSS, "peak RSS")
 	assert.Less(t, most-atRest, goroutinesMore, "goroutines more than at rest")
 	assert.Less(t, waits[len(waits)*9/10], wait, "another caller's wait")
 	require.Eventually(t, func() bool { return goroutines(t, p) <= atRest+10 }, program.Timeout, 100*time.Millisecond, "goroutines stay")

@@ -52,7 +52,7 @@ func TestBusyHour(t *testing.T) {
 	h.closed(10 * time.Second) // the caches fill
 	fromRest := h.rest()
 
-	steady := &loaded{share: 0.7}
+	steady := &phase{share: 0.7}
 	for steady.Took < *soak {
 		h.load(steady, h.gauge(steady), round)
 	}
@@ -63,7 +63,7 @@ func TestBusyHour(t *testing.T) {
 	assert.Zero(t, h.live.Errors(), "errors told to subscribers at 70 %, of jobs that never fail")
 	h.restIs(fromRest, "after 70 %")
 
-	over, after := &loaded{share: 2}, &loaded{share: 0.7}
+	over, after := &phase{share: 2}, &phase{share: 0.7}
 	for range rushes {
 		most := h.gauge(over)
 		h.load(over, most, round)
@@ -83,8 +83,8 @@ func TestBusyHour(t *testing.T) {
 	h.restIs(fromRest, "after the rush")
 }
 
-// loaded is what became of a load of one share of the capacity, in turns.
-type loaded struct {
+// phase is what became of all turns of load at one share of the capacity.
+type phase struct {
 	load.Tally
 	share    float64
 	asked    float64
@@ -92,10 +92,10 @@ type loaded struct {
 }
 
 // most is the mean capacity of its turns.
-func (l *loaded) most() float64 { return l.asked / l.share / l.Took.Seconds() }
+func (l *phase) most() float64 { return l.asked / l.share / l.Took.Seconds() }
 
 // gauge measures the capacity of now, in right answers a second.
-func (h *busyHour) gauge(l *loaded) float64 {
+func (h *busyHour) gauge(l *phase) float64 {
 	tally := h.closed(gauge)
 	h.right(tally)
 	assert.Zero(h.t, tally.Refused, "refused at %d connections", closedConnections)
@@ -104,7 +104,7 @@ func (h *busyHour) gauge(l *loaded) float64 {
 }
 
 // load asks for so long at the share of the capacity.
-func (h *busyHour) load(l *loaded, most float64, long time.Duration) {
+func (h *busyHour) load(l *phase, most float64, long time.Duration) {
 	tally := h.open(l.share*most, long)
 	l.asked += l.share * most * tally.Took.Seconds()
 	l.Add(&tally)
@@ -175,7 +175,7 @@ func (h *busyHour) right(tally load.Tally) {
 }
 
 // row has the lowest and the highest capacity beside it.
-func (h *busyHour) row(name string, l *loaded) {
+func (h *busyHour) row(name string, l *phase) {
 	name = fmt.Sprintf("%s, of %.0f", name, l.most())
 	if len(l.capacity) > 0 {
 		name += fmt.Sprintf(" (%.0f to %.0f)", slices.Min(l.capacity), slices.Max(l.capacity))

@@ -48,8 +48,8 @@ func (b *eofNotifier) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answered is called before an answer is begun.
-func (b *eofNotifier) answered(w http.ResponseWriter) {
+// limitRest is called before an answer is begun.
+func (b *eofNotifier) limitRest(w http.ResponseWriter) {
 	if !b.whole.Load() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lateTimeout))
 	}

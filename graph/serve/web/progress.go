@@ -59,7 +59,7 @@ func (w *progressWriter) begin() {
 	}
 	w.remaining = progressUnit
 	if w.body != nil {
-		w.body.answered(w.ResponseWriter)
+		w.body.limitRest(w.ResponseWriter)
 		w.body = nil
 	}
 	if !w.own.Load() {
