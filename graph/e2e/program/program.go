@@ -6,14 +6,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,9 +21,6 @@ import (
 	"jobgraph/graph/e2e/gqltest"
 	"jobgraph/graph/serve"
 )
-
-// requireAll has tests fail where they lack a tool, instead of being skipped.
-const requireAll = "JOBGRAPH_REQUIRE_ALL"
 
 // Timeout bounds every wait for the program: far more than it needs.
 const Timeout = 30 * time.Second
@@ -238,44 +231,6 @@ func Refuse(t testing.TB, args ...string) string {
 	return err.Error()
 }
 
-// build builds the program once a test binary, to a path that the next run of the
-// same package writes over: nothing piles up.
-var build = sync.OnceValues(func() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	if err := lookAt(string(bytes.TrimSpace(module))); err != nil {
-		return "", err
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("jobgraph-%x", sha256.Sum256([]byte(here)))[:32])
-	if output, err := exec.CommandContext(ctx, "go", "build", "-o", path, "jobgraph").CombinedOutput(); err != nil {
-		return "", errors.New(string(output))
-	}
-	return path, nil
-})
-
-// lookAt looks at every file that the program may be built of, so that go test does
-// not take a result from its cache that is older than one of them.
-func lookAt(module string) error {
-	return filepath.WalkDir(module, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
-			return filepath.SkipDir
-		}
-		_, err = os.Stat(path)
-		return err
-	})
-}
-
 // buffer is a bytes.Buffer that may be read while it is written.
 type buffer struct {
 	mu   sync.Mutex
@@ -292,33 +247,4 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
-}
-
-// NeedTool gives the path of a tool such as "node", and skips the test where this
-// machine has none.
-func NeedTool(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		lacks(t, name+" is not on this machine")
-	}
-	return path
-}
-
-// NeedFile skips the test where the path does not exist; install says how to get it.
-func NeedFile(t testing.TB, path, install string) {
-	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		lacks(t, path+" is missing: "+install)
-	}
-}
-
-// lacks skips the test, or fails it where JOBGRAPH_REQUIRE_ALL is set, as the
-// gate does.
-func lacks(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv(requireAll) != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
