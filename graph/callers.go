@@ -109,26 +109,33 @@ func refusal(err error) (status int, code, message string) {
 // may say who it is later.
 func (c callers) withRequest(next http.Handler, maxBody int64, observe func(ctx context.Context, name, outcome string, took time.Duration)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		lines := r.Header.Values("Authorization")
-		from := c.identify(r.Context(), c.anonymous(r), lines)
-		from.ambiguous = ambiguous(lines)
-		if c.answerTrace {
-			w.Header().Add("Vary", traceHeader)
+		if own := c.identified(w, r, maxBody, observe); own != nil {
+			next.ServeHTTP(w, own)
 		}
-		if c.scenario != nil {
-			w.Header().Add("Vary", ScenarioHeader)
-			from.token = c.inScenario(from.token, r.Header.Get(ScenarioHeader))
-		}
-		if from.refused != nil && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-			status, code, message := refusal(from.refused)
-			transport.Refuse(w, r, status, code, message)
-			observe(r.Context(), "", code, time.Since(start))
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(withCaller(r.Context(), from)))
 	})
+}
+
+// identified is the request with who asks; nil where it was refused, and answered.
+func (c callers) identified(w http.ResponseWriter, r *http.Request, maxBody int64, observe func(ctx context.Context, name, outcome string, took time.Duration)) *http.Request {
+	start := time.Now()
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	lines := r.Header.Values("Authorization")
+	from := c.identify(r.Context(), c.anonymous(r), lines)
+	from.ambiguous = ambiguous(lines)
+	if c.answerTrace {
+		w.Header().Add("Vary", traceHeader)
+	}
+	if c.scenario != nil {
+		w.Header().Add("Vary", ScenarioHeader)
+		from.token = c.inScenario(from.token, r.Header.Get(ScenarioHeader))
+	}
+	if from.refused != nil && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		status, code, message := refusal(from.refused)
+		transport.Refuse(w, r, status, code, message)
+		observe(r.Context(), "", code, time.Since(start))
+		return nil
+	}
+	return r.WithContext(withCaller(r.Context(), from))
 }
 
 // withInitToken reads the token from connection_init's payload, which has all values of a

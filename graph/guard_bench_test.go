@@ -56,7 +56,7 @@ func BenchmarkGuard(b *testing.B) {
 func served(source upstream.Source, guarded bool) http.Handler {
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &Resolver{}})
 	server := handler.New(schema)
-	server.AddTransport(transport.HTTP{})
+	server.AddTransport(&transport.HTTP{})
 	server.Use(extension.Introspection{})
 	if guarded {
 		gate := admission.New(schema.Schema(), admission.Options{Limits: admission.DefaultLimits()})

@@ -173,7 +173,7 @@ func NewHandler(source upstream.Source, opts Options) http.Handler {
 	maxBody := cmp.Or(opts.MaxBodyBytes, 256<<10)
 	requests := transport.NewRequests(maxBody)
 	addLiveTransports(server, opts, from, requests)
-	server.AddTransport(transport.HTTP{
+	server.AddTransport(&transport.HTTP{
 		Requests:   requests,
 		DisableGET: opts.DisableGET,
 		Callbacks:  opts.Callbacks,

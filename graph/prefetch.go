@@ -15,13 +15,18 @@ func prefetch(ctx context.Context, next graphql.ResponseHandler) *graphql.Respon
 	if loader == nil { // it is not executed
 		return next(ctx)
 	}
-	operation := graphql.GetOperationContext(ctx)
-	if set := operation.Operation.SelectionSet; operation.Operation.Operation == ast.Query && len(set) > 1 {
-		for _, field := range graphql.CollectFields(operation, set, []string{"Query"}) {
-			loader.prefetch(ctx, idsOf(field, operation.Variables))
-		}
+	operation := graphql.GetOperationContext(ctx).Operation
+	if operation.Operation == ast.Query && len(operation.SelectionSet) > 1 {
+		loader.prefetchFields(ctx)
 	}
 	return next(ctx)
+}
+
+func (l *loader) prefetchFields(ctx context.Context) {
+	operation := graphql.GetOperationContext(ctx)
+	for _, field := range graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Query"}) {
+		l.prefetch(ctx, idsOf(field, operation.Variables))
+	}
 }
 
 // idsOf is what the field loads. Ids in any but their usual form are left to the field.

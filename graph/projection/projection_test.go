@@ -89,7 +89,7 @@ var results = map[string]upstream.Result{
 // serve answers with the results, written by this package or by the executor.
 func serve(t *testing.T, written bool) string {
 	server := handler.New(generated.NewExecutableSchema(generated.Config{Resolvers: root{written}}))
-	server.AddTransport(transport.HTTP{})
+	server.AddTransport(&transport.HTTP{})
 	if written {
 		guard := admission.New(generated.NewExecutableSchema(generated.Config{}).Schema(), admission.Options{Limits: admission.Limits{
 			Tokens: 1e6, Depth: 1e6, Aliases: 1e6, RootFields: 1e6, Directives: 1e6, IDs: 1e6, Representations: 1e6, UpstreamCalls: 1e6, ResponseFields: 1e9,

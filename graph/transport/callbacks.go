@@ -101,10 +101,10 @@ func (c *Callbacks) subscription(params *graphql.RawParams) (s callback.Subscrip
 
 // accept answers a router's request: the router is asked whether it is its own before it is
 // answered, and told of the subscription from then on.
-func (c *Callbacks) accept(a responder, params *graphql.RawParams) {
+func (c *Callbacks) accept(a *responder, params *graphql.RawParams) {
 	s, heartbeat, refusal := c.subscription(params)
 	if refusal != nil {
-		a.refuse(*refusal)
+		a.refuse(refusal)
 		return
 	}
 	slot, full := c.options.Connections.acquire(clientaddr.Of(a.r.RemoteAddr))
@@ -115,7 +115,7 @@ func (c *Callbacks) accept(a responder, params *graphql.RawParams) {
 	w := &watcher{Callbacks: c, to: s, heartbeat: heartbeat, turn: make(chan struct{}, 1)}
 	if err := w.call(a.r.Context(), c.client.Check); err != nil {
 		slot.release()
-		a.refuse(requestError{status: http.StatusBadGateway, code: codeBadRequest,
+		a.refuse(&requestError{status: http.StatusBadGateway, code: codeBadRequest,
 			message: "The router at the callbackUrl does not confirm that this subscription is its own."})
 		return
 	}

@@ -53,15 +53,15 @@ type Responses interface {
 	Remember(ctx context.Context, request responsecache.Request, operation *graphql.OperationContext)
 }
 
-var _ graphql.Transport = HTTP{}
+var _ graphql.Transport = (*HTTP)(nil)
 
 // Supports is gqlgen's: see [HTTP] for the order.
-func (HTTP) Supports(*http.Request) bool { return true }
+func (*HTTP) Supports(*http.Request) bool { return true }
 
 // Do is gqlgen's.
-func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (h *HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	mediaType, acceptable := negotiate(r.Header.Values("Accept"))
-	a := responder{w, r, exec, mediaType}
+	a := &responder{w, r, exec, mediaType}
 	defer h.recovered(a)
 	// The answer's bytes count until the last one is written.
 	var hold budget.Hold
@@ -79,7 +79,7 @@ func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		refusal = limited(ctx, h.Limit)
 	}
 	if refusal != nil {
-		a.refuse(*refusal)
+		a.refuse(refusal)
 		return
 	}
 	if acceptable && h.answered(ctx, a, request, start) {
@@ -88,15 +88,15 @@ func (h HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	params, refusal := decodeRequest(r, in, request, start)
 	switch {
 	case refusal != nil:
-		a.refuse(*refusal)
+		a.refuse(refusal)
 	case !acceptable:
-		a.refuse(notAcceptable)
+		a.refuse(&notAcceptable)
 	default:
 		h.execute(ctx, a, request, params)
 	}
 }
 
-func (h HTTP) checkMethod(method string) *requestError {
+func (h *HTTP) checkMethod(method string) *requestError {
 	switch {
 	case method == http.MethodPost, method == http.MethodGet && !h.DisableGET:
 		return nil
@@ -129,7 +129,7 @@ func decodeRequest(r *http.Request, in *intake, request []byte, start time.Time)
 
 // answered answers what needs no executor: a request whose response is cached and, under
 // overload, every other one.
-func (h HTTP) answered(ctx context.Context, a responder, request []byte, start time.Time) bool {
+func (h *HTTP) answered(ctx context.Context, a *responder, request []byte, start time.Time) bool {
 	var found responsecache.Found
 	if h.Responses != nil && a.r.Header.Get(admission.PriceHeader) == "" { // its operation would have to be known
 		found = h.Responses.Lookup(ctx, keyOf(a.r, request))
@@ -158,20 +158,20 @@ func keyOf(r *http.Request, request []byte) responsecache.Request {
 }
 
 // execute runs the operation and answers.
-func (h HTTP) execute(ctx context.Context, a responder, request []byte, params *graphql.RawParams) {
+func (h *HTTP) execute(ctx context.Context, a *responder, request []byte, params *graphql.RawParams) {
 	operation, failures := a.exec.CreateOperationContext(ctx, params)
 	a.price(operation)
 	switch {
 	case a.r.Method == http.MethodGet && !isQuery(operation, params):
-		a.refuse(*wrongMethod("POST"))
+		a.refuse(wrongMethod("POST"))
 	case len(failures) > 0:
 		a.fail(operation, failures)
 	case operation.Operation.Operation == ast.Subscription && h.Callbacks != nil && wantsCallbacks(a.r):
 		h.Callbacks.accept(a, params)
 	case operation.Operation.Operation == ast.Subscription && wantsCallbacks(a.r):
-		a.refuse(noCallbacks)
+		a.refuse(&noCallbacks)
 	case operation.Operation.Operation == ast.Subscription:
-		a.refuse(needsStream)
+		a.refuse(&needsStream)
 	default:
 		responses, ctx := a.exec.DispatchOperation(ctx, operation)
 		response := responses(ctx)
@@ -196,7 +196,7 @@ func isQuery(created *graphql.OperationContext, params *graphql.RawParams) bool 
 	return operation == nil || operation.Operation == ast.Query
 }
 
-func (h HTTP) recovered(a responder) {
+func (h *HTTP) recovered(a *responder) {
 	value := recover()
 	if value == nil {
 		return

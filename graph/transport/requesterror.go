@@ -59,7 +59,7 @@ func limited(ctx context.Context, limit func(context.Context) time.Duration) *re
 		[2]string{"Retry-After", seconds}}
 }
 
-func (e requestError) failure() *gqlerror.Error {
+func (e *requestError) failure() *gqlerror.Error {
 	return &gqlerror.Error{Message: e.message, Extensions: map[string]any{"code": e.code}}
 }
 
@@ -72,8 +72,8 @@ func Refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	}
-	failure := requestError{code: code, message: message}.failure()
-	responder{w: w, r: r, mediaType: mediaType}.write(status, &graphql.Response{Errors: gqlerror.List{failure}})
+	failure := (&requestError{code: code, message: message}).failure()
+	(&responder{w: w, r: r, mediaType: mediaType}).write(status, &graphql.Response{Errors: gqlerror.List{failure}})
 }
 
 var (

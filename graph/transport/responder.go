@@ -21,7 +21,7 @@ type responder struct {
 }
 
 // refuse answers a request that is no GraphQL request.
-func (a responder) refuse(refusal requestError) {
+func (a *responder) refuse(refusal *requestError) {
 	if name := refusal.header[0]; name != "" {
 		a.w.Header().Set(name, refusal.header[1])
 	}
@@ -29,7 +29,7 @@ func (a responder) refuse(refusal requestError) {
 }
 
 // price tells what the operation costs, refused or not, where the request wants to know.
-func (a responder) price(operation *graphql.OperationContext) {
+func (a *responder) price(operation *graphql.OperationContext) {
 	if price, ok := admission.PriceOf(operation); ok {
 		a.w.Header().Set(admission.PriceHeader, strconv.Itoa(price.Cost))
 		a.w.Header().Set("JobGraph-Upstream-Calls", strconv.Itoa(price.UpstreamCalls))
@@ -38,7 +38,7 @@ func (a responder) price(operation *graphql.OperationContext) {
 
 // fail answers a GraphQL request that cannot be run. The older media type has 200
 // for every well-formed request, the newer one says it by the status.
-func (a responder) fail(operation *graphql.OperationContext, failures gqlerror.List) {
+func (a *responder) fail(operation *graphql.OperationContext, failures gqlerror.List) {
 	status := http.StatusBadRequest
 	if a.mediaType == mediaTypeJSON {
 		status = http.StatusOK
@@ -49,7 +49,7 @@ func (a responder) fail(operation *graphql.OperationContext, failures gqlerror.L
 
 // respond sends what an operation has given, or that it was refused for the sake of others.
 // A caller that has the very response already is told so.
-func (a responder) respond(response *graphql.Response, fresh responsecache.Freshness) {
+func (a *responder) respond(response *graphql.Response, fresh responsecache.Freshness) {
 	status := http.StatusOK
 	header := a.w.Header()
 	if budget.IsOverloaded(response) {
@@ -71,7 +71,7 @@ func (a responder) respond(response *graphql.Response, fresh responsecache.Fresh
 }
 
 // write sends the response. The data is JSON already and is not read once more.
-func (a responder) write(status int, response *graphql.Response) {
+func (a *responder) write(status int, response *graphql.Response) {
 	if response == nil { // the caller left
 		response = &graphql.Response{Errors: gqlerror.List{{Message: internalMessage, Extensions: map[string]any{"code": "INTERNAL_SERVER_ERROR"}}}}
 	}

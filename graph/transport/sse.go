@@ -100,7 +100,7 @@ func (t SSE) serve(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		params, refusal = decodeRequest(r, in, request, start)
 	}
 	if refusal != nil {
-		responder{w, r, exec, mediaTypeJSON}.refuse(*refusal)
+		(&responder{w, r, exec, mediaTypeJSON}).refuse(refusal)
 		return
 	}
 	slot, full := t.Connections.acquire(clientaddr.Of(r.RemoteAddr))
