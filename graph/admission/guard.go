@@ -3,6 +3,7 @@ package admission
 import (
 	"cmp"
 	"context"
+	"runtime"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -161,6 +162,9 @@ func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 		return budget.Overloaded("This server has too many operations under way. Try again in a moment.")
 	}
 	defer release()
+	// What has come meanwhile is read first, and refused where it must be: who is given a permit
+	// that another operation releases would go before all that wait for a processor.
+	runtime.Gosched()
 	defer g.pressure.begin()()
 	if weight := weightOf(ctx); weight > 0 {
 		release, ok := g.heavy.acquire(ctx, weight)
