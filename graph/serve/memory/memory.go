@@ -18,15 +18,17 @@ const (
 	// process has about 15 MiB more, of the program's own text.
 	softLimit = 44 << 20
 	// maxRoom is for garbage beside a large heap, in bytes: what clients may have the
-	// process hold must not count twice.
+	// process hold must not count twice. The goroutines' stacks do: a collection walks
+	// each of them, and under load there are more of them and more collections.
 	maxRoom = 40 << 20
 )
 
 // Tune sets the garbage collector up, unless the environment does with GOGC or
 // GOMEMLIMIT: garbage may pile up to percent, but not beyond softLimit. A heap that
-// has outgrown it has room for twice as much again, and 13 MiB, up to maxRoom: a limit
-// that does not give way would have the collector run all the time. With its caches full the
-// process stays below 128 MiB so.
+// has outgrown it has room for twice as much again, and 13 MiB, up to maxRoom and twice
+// what the stacks take: a limit that does not give way would have the collector run all the
+// time. With its caches full and some dozens of connections the process stays below 128 MB so,
+// with a thousand below 192 MB.
 func Tune() {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -44,9 +46,10 @@ func Tune() {
 type gcSentinel struct{ _ [16]byte }
 
 func (c *gcSentinel) limit() {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
-	metrics.Read(live)
-	used := int64(live[0].Value.Uint64() + live[1].Value.Uint64())
-	debug.SetMemoryLimit(max(softLimit, used+min(2*used+3*softLimit/10, maxRoom)))
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(sample)
+	live, stacks := int64(sample[0].Value.Uint64()), int64(sample[1].Value.Uint64())
+	used := live + stacks
+	debug.SetMemoryLimit(max(softLimit, used+min(2*used+3*softLimit/10, maxRoom+2*stacks)))
 	runtime.SetFinalizer(c, (*gcSentinel).limit)
 }
