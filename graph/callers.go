@@ -109,14 +109,14 @@ func refusal(err error) (status int, code, message string) {
 // may say who it is later.
 func (c callers) withRequest(next http.Handler, maxBody int64, observe func(ctx context.Context, name, outcome string, took time.Duration)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if own := c.identified(w, r, maxBody, observe); own != nil {
+		if own := c.admit(w, r, maxBody, observe); own != nil {
 			next.ServeHTTP(w, own)
 		}
 	})
 }
 
-// identified is the request with who asks; nil where it was refused, and answered.
-func (c callers) identified(w http.ResponseWriter, r *http.Request, maxBody int64, observe func(ctx context.Context, name, outcome string, took time.Duration)) *http.Request {
+// admit gives the request with who asks; nil where it is refused, which is answered here.
+func (c callers) admit(w http.ResponseWriter, r *http.Request, maxBody int64, observe func(ctx context.Context, name, outcome string, took time.Duration)) *http.Request {
 	start := time.Now()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	lines := r.Header.Values("Authorization")

@@ -137,11 +137,11 @@ func (o observer) response(ctx context.Context, next graphql.ResponseHandler) *g
 	if response == nil || isSubscription(ctx) {
 		return response // no answer, as the caller left, or an event: it took as long as the job did
 	}
-	return o.executed(ctx, response)
+	return o.report(ctx, response)
 }
 
-// executed tells of an operation's response, and may add figures to it.
-func (o observer) executed(ctx context.Context, response *graphql.Response) *graphql.Response {
+// report tells of an operation's response, and may add figures to it.
+func (o observer) report(ctx context.Context, response *graphql.Response) *graphql.Response {
 	var operation *graphql.OperationContext
 	if graphql.HasOperationContext(ctx) {
 		operation = graphql.GetOperationContext(ctx)

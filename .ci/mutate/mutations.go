@@ -102,7 +102,7 @@ var mutations = []mutation{
 		"graph/admission", "TestDocuments_CountTheirPlans"},
 	{"a text's caller need not wait to be read", "graph/admission/document.go", "case <-ctx.Done():", "case <-context.Background().Done():",
 		"graph/admission", "TestDocuments_WhoHasLeftIsNotRead"},
-	{"a connection that waits keeps its stack", "graph/serve/web/headconn.go", "const keptStack = 2 << 10", "const keptStack = 1",
+	{"a connection that waits keeps its stack", "graph/serve/web/headconn.go", "const stackReserve = 2 << 10", "const stackReserve = 1",
 		"graph/serve/web", "TestServe_AConnectionThatWaitsKeepsItsStack"},
 	{"garbage beside a large heap is bounded", "graph/serve/memory/memory.go", "3*softLimit/10, maxRoom+2*stacks)", "3*softLimit/10, 1<<40)",
 		"graph/serve/memory", "TestMemory_Tune"},

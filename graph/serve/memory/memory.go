@@ -18,8 +18,8 @@ const (
 	// process has about 15 MiB more, of the program's own text.
 	softLimit = 44 << 20
 	// maxRoom is for garbage beside a large heap, in bytes: what clients may have the
-	// process hold must not count twice. The goroutines' stacks do: a collection walks
-	// each of them, and under load there are more of them and more collections.
+	// process hold must not count twice. Stacks add twice their own bytes: a collection walks
+	// all of them, and under load there are more of them and more collections.
 	maxRoom = 40 << 20
 )
 
