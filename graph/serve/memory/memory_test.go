@@ -33,7 +33,25 @@ func TestMemory_Tune(t *testing.T) {
 	large := make([]byte, 100<<20)
 	waitFor(t, func(limit int64) bool { return limit > 140<<20 && limit < 162<<20 }, "a large heap has 40 MiB of room")
 	runtime.KeepAlive(large)
+	end := make(chan struct{})
+	for range 1000 {
+		go useStack(40, end)
+	}
+	waitFor(t, func(limit int64) bool { return limit == 144<<20 }, "stacks have room, which is bounded")
+	close(end)
 	waitFor(t, func(limit int64) bool { return limit < 64<<20 }, "a small one has what it had")
+}
+
+// useStack waits with a KiB of stack and more for each call that it is deep.
+//
+//go:noinline
+func useStack(calls int, end <-chan struct{}) byte {
+	var frame [1 << 10]byte
+	if calls > 0 {
+		return useStack(calls-1, end) + frame[calls]
+	}
+	<-end
+	return frame[0]
 }
 
 func waitFor(t *testing.T, holds func(limit int64) bool, what string) {
