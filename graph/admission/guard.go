@@ -3,7 +3,6 @@ package admission
 import (
 	"cmp"
 	"context"
-	"runtime"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -162,9 +161,6 @@ func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 		return budget.Overloaded("This server has too many operations under way. Try again in a moment.")
 	}
 	defer release()
-	// What has come meanwhile is read first, and refused where it must be: who is given a permit
-	// that another operation releases would go before all that wait for a processor.
-	runtime.Gosched()
 	defer g.pressure.begin()()
 	if weight := weightOf(ctx); weight > 0 {
 		release, ok := g.heavy.acquire(ctx, weight)
@@ -172,6 +168,8 @@ func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 			return budget.Overloaded("This server has too many operations of this size under way. Try again in a moment, or ask for less at a time.")
 		}
 		defer release()
+	} else {
+		g.pressure.yield() // what is heavy has goroutines and memory that others have to wait for
 	}
 	return boundErrors(ctx, next(ctx))
 }

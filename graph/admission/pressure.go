@@ -42,6 +42,7 @@ type pressure struct {
 	processors  int
 	least, most int
 	nextSample  atomic.Int64 // unix nanoseconds
+	high        atomic.Bool  // fewer slots than most
 
 	mu       sync.Mutex
 	old      int       // operations older than youngFor
@@ -71,6 +72,14 @@ func (p *pressure) begin() (end func()) {
 		if !ages.Stop() {
 			p.age(-1)
 		}
+	}
+}
+
+// yield has what has come meanwhile read first, and refused where it must be: who is given the
+// slot of another operation would go before all that wait for a processor.
+func (p *pressure) yield() {
+	if p.high.Load() {
+		runtime.Gosched()
 	}
 }
 
@@ -113,6 +122,7 @@ func (p *pressure) sample() {
 
 func (p *pressure) resize() {
 	slots := min(p.most, p.young+max(p.old, 0))
+	p.high.Store(slots < p.most)
 	p.slots.Resize(slots)
 	p.observe(slots)
 }
