@@ -31,9 +31,10 @@ const (
 	// speed changes by a third within a minute.
 	gauge = 2 * time.Second
 	round = 8 * time.Second
-	// rushes of twice the capacity come one after the other; calm is what is measured after each.
+	// rushes of twice the capacity come one after the other; calm is what is measured after each,
+	// when pause and gauge are over.
 	rushes = 3
-	pause  = 5 * time.Second
+	pause  = 3 * time.Second
 	calm   = 5 * time.Second
 )
 
@@ -65,10 +66,9 @@ func TestBusyHour(t *testing.T) {
 
 	over, after := &phase{share: 2}, &phase{share: 0.7}
 	for range rushes {
-		most := h.gauge(over)
-		h.load(over, most, round)
+		h.load(over, h.gauge(over), round)
 		time.Sleep(pause)
-		h.load(after, most, calm)
+		h.load(after, h.gauge(after), calm)
 	}
 	h.row("twice the most", over)
 	h.right(over.Tally)
