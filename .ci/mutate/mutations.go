@@ -106,7 +106,7 @@ var mutations = []mutation{
 		"graph/serve/web", "TestServe_AConnectionThatWaitsKeepsItsStack"},
 	{"room for the sake of stacks is bounded", "graph/serve/memory/memory.go", "maxLimit = 144 << 20", "maxLimit = 1 << 40",
 		"graph/serve/memory", "TestMemory_Tune"},
-	{"stacks have room for garbage", "graph/serve/memory/memory.go", "limit+2*stacks", "limit+0*stacks",
+	{"stacks have room for garbage", "graph/serve/memory/memory.go", "limit+2*(stacks-fewStacks)", "limit",
 		"graph/serve/memory", "TestMemory_Tune"},
 	{"garbage beside a large heap is bounded", "graph/serve/memory/memory.go", "3*softLimit/10, maxRoom)", "3*softLimit/10, 1<<40)",
 		"graph/serve/memory", "TestMemory_Tune"},

@@ -20,6 +20,8 @@ const (
 	// maxRoom is for garbage beside a large heap, in bytes: what clients may have the
 	// process hold must not count twice.
 	maxRoom = 40 << 20
+	// fewStacks is bytes of stacks that have no room of their own: those of some dozens of connections.
+	fewStacks = 4 << 20
 	// maxLimit is where room for the sake of stacks ends, in bytes of all as softLimit is.
 	maxLimit = 144 << 20
 )
@@ -27,8 +29,8 @@ const (
 // Tune sets the garbage collector up, unless the environment does with GOGC or
 // GOMEMLIMIT: garbage may pile up to percent, but not beyond softLimit. A heap that
 // has outgrown it has room for twice as much again, and 13 MiB, up to maxRoom: a limit
-// that does not give way would have the collector run all the time. Stacks have twice their own
-// bytes besides, up to maxLimit: a collection walks all of them, and under load there are more
+// that does not give way would have the collector run all the time. Stacks beyond fewStacks have twice
+// their own bytes besides, up to maxLimit: a collection walks all of them, and under load there are more
 // of them and more collections. With its caches full and some dozens of connections the process
 // stays below 128 MB so, with a thousand under load below 176 MB.
 func Tune() {
@@ -53,6 +55,6 @@ func (c *gcSentinel) limit() {
 	live, stacks := int64(sample[0].Value.Uint64()), int64(sample[1].Value.Uint64())
 	used := live + stacks
 	limit := max(softLimit, used+min(2*used+3*softLimit/10, maxRoom))
-	debug.SetMemoryLimit(max(limit, min(limit+2*stacks, maxLimit)))
+	debug.SetMemoryLimit(max(limit, min(limit+2*(stacks-fewStacks), maxLimit)))
 	runtime.SetFinalizer(c, (*gcSentinel).limit)
 }
