@@ -169,7 +169,7 @@ func (g *Guard) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 		}
 		defer release()
 	} else {
-		g.pressure.yield() // what is heavy has goroutines and memory that others have to wait for
+		g.pressure.yield() // heavy ones do not: all of them would begin before the first ends
 	}
 	return boundErrors(ctx, next(ctx))
 }

@@ -39,8 +39,8 @@ const (
 )
 
 // TestBusyHour has the built program answer a mix of questions at 70 % of its capacity,
-// then at twice of it, and looks at what is left. It takes four minutes, needs the machine
-// for itself, and runs only when it is asked for:
+// then at twice of it, and looks at what is left. It takes two and a half minutes,
+// needs the machine for itself, and runs only when it is asked for:
 //
 //	JOBGRAPH_BENCH=1 go test -count=1 -v -run TestBusyHour ./graph/e2e/load
 //

@@ -20,7 +20,8 @@ const (
 	// maxRoom is for garbage beside a large heap, in bytes: what clients may have the
 	// process hold must not count twice.
 	maxRoom = 40 << 20
-	// fewStacks is bytes of stacks that have no room of their own: those of some dozens of connections.
+	// fewStacks is bytes of stacks that get no room for garbage: those of some dozens of
+	// connections.
 	fewStacks = 4 << 20
 	// maxLimit is where room for the sake of stacks ends, in bytes of all as softLimit is.
 	maxLimit = 144 << 20
@@ -29,10 +30,12 @@ const (
 // Tune sets the garbage collector up, unless the environment does with GOGC or
 // GOMEMLIMIT: garbage may pile up to percent, but not beyond softLimit. A heap that
 // has outgrown it has room for twice as much again, and 13 MiB, up to maxRoom: a limit
-// that does not give way would have the collector run all the time. Stacks beyond fewStacks have twice
-// their own bytes besides, up to maxLimit: a collection walks all of them, and under load there are more
-// of them and more collections. With its caches full and some dozens of connections the process
-// stays below 128 MB so, with a thousand under load below 176 MB.
+// that does not give way would have the collector run all the time.
+//
+// A collection walks all stacks, and under load there are more of them and more
+// collections: those beyond fewStacks have room for twice their own bytes besides, up to
+// maxLimit. With its caches full and some dozens of connections the process stays below
+// 128 MB so, with a thousand under load below 176 MB.
 func Tune() {
 	if os.Getenv("GOGC") != "" {
 		return
