@@ -134,7 +134,7 @@ var mutations = []mutation{
 		"upstream/store", "TestStore_UsesItsPagesAgain"},
 	{"the cache's segments are used again", "upstream/store/records.go", "r.free = append(r.free, segment)", "",
 		"upstream/store", "TestStore_UsesItsPagesAgain"},
-	{"a connection that waits keeps its stack", "graph/serve/web/headconn.go", "const stackReserve = 2 << 10", "const stackReserve = 1",
+	{"a connection that waits keeps its stack", "graph/serve/web/headconn.go", "stackReserve = 2 << 10", "stackReserve = 1",
 		"graph/serve/web", "TestServe_AConnectionThatWaitsKeepsItsStack"},
 	{"the lines of a head without an end are counted", "graph/serve/web/headconn.go", "if c.lines++; !c.text {", "if !c.text {",
 		"graph/serve/web", "TestServe_LinesOfAHeadWithoutAnEndAreBounded"},

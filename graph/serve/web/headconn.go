@@ -8,20 +8,24 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // boundedListener has connections that are cut where a head has too many lines, be it without
 // an end: net/http keeps all of them until there is one.
-type boundedListener struct{ net.Listener }
+type boundedListener struct {
+	net.Listener
+	reserves atomic.Int64 // connections that wait with a stackReserve
+}
 
-func (l boundedListener) Accept() (net.Conn, error) {
+func (l *boundedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
 	boundUnsent(conn)
-	return &headConn{Conn: conn}, nil
+	return &headConn{Conn: conn, reserves: &l.reserves}, nil
 }
 
 const (
@@ -41,6 +45,7 @@ const (
 // and its handler one byte at most, which is the next head's.
 type headConn struct {
 	net.Conn
+	reserves *atomic.Int64 // the listener's
 
 	mu    sync.Mutex
 	body  int64 // bytes that are still to come of it; 0: a head comes
@@ -75,13 +80,28 @@ func (c *headConn) expectHead() {
 // stackReserve is bytes of stack that a goroutine has in use while it waits for a request. The
 // garbage collector halves a stack of which less than a quarter is in use. An operation needs more
 // than half of 16 KiB, so each would have to copy its stack again: a tenth of the processor's time
-// where there are many connections.
-const stackReserve = 2 << 10
+// where there are many connections. Of all connections maxReserves have one, so that those of
+// hostile clients hold 8 MiB more by it.
+const (
+	stackReserve = 2 << 10
+	maxReserves  = 1024
+)
 
 func (c *headConn) Read(p []byte) (int, error) {
 	if len(p) == 1 { // net/http looks for the connection's end in another goroutine
 		return c.read(p)
 	}
+	defer c.reserves.Add(-1)
+	if c.reserves.Add(1) > maxReserves {
+		return c.read(p)
+	}
+	return c.readWithReserve(p)
+}
+
+// readWithReserve has the reserve in a frame of its own.
+//
+//go:noinline
+func (c *headConn) readWithReserve(p []byte) (int, error) {
 	var reserve [stackReserve]byte
 	defer runtime.KeepAlive(&reserve)
 	return c.read(p)

@@ -113,7 +113,7 @@ func (s Server) serve(ctx context.Context, logger *slog.Logger) error {
 		}
 		closed <- err
 	})
-	err := server.Serve(boundedListener{s.Listener})
+	err := server.Serve(&boundedListener{Listener: s.Listener})
 	if stop() { // Serve failed by itself
 		return err
 	}
