@@ -36,8 +36,9 @@
 //     step, to the loader (loader.go), which asks for each id once.
 //     A page of a list (pages.go) is cut by ../upstream/paging/paging.go, whose walk.go asks for
 //     lists, from window to window.
-//  11. ../upstream/store/store.go: the job or the list, where it is cached or under way, and a note in the
-//     read set (../upstream/store/readset.go); else one call of the source (../upstream/store/call.go).
+//  11. ../upstream/store/store.go, the way in, and read.go beside it: each job, or the list, where it is
+//     cached or under way, and a note in the read set (readset.go); else one call of the source
+//     (call.go). One goroutine waits for all jobs of a batch, and has each as it comes.
 //     In a fleet that is ../upstream/fleet/tier/tier.go: it looks in Redis first (lookup.go beside it),
 //     joins another instance's call (join.go), and shares what the job API gives (share.go). The slots and
 //     rate limits of the next step are the fleet's (../upstream/fleet/slots.go and pauses.go).

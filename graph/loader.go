@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -115,41 +116,30 @@ func await(thunks []dataloader.Thunk[upstream.Result]) ([]upstream.Result, error
 }
 
 // loadAll asks for all ids at the same time; the source bounds how many calls
-// the process makes at once. It makes a job's failure data. Each id has a goroutine, so
-// that a job counts for its answer as soon as it has come, whatever comes before it.
-func loadAll(ctx context.Context, source upstream.Source, r upstream.Request, ids []string) []*dataloader.Result[upstream.Result] {
-	results := make([]*dataloader.Result[upstream.Result], len(ids))
+// the process makes at once. It makes a job's failure data. A job counts for its answer as
+// soon as it has come, whatever comes before it.
+func loadAll(ctx context.Context, source upstream.Source, r upstream.Request, ids []string) (results []*dataloader.Result[upstream.Result]) {
+	results = make([]*dataloader.Result[upstream.Result], len(ids))
+	defer func() { // the library would print the panic, whatever it says
+		if value := recover(); value != nil {
+			failed := resultOf(nil, upstream.PanicError(value))
+			for n := range results {
+				results[n] = cmp.Or(results[n], failed)
+			}
+		}
+	}()
 	answer := budget.HoldFrom(ctx).Answer()
 	ctx, cancel := context.WithCancelCause(ctx) // nothing more is asked for an answer that is refused
 	defer cancel(nil)
-	load := func(n int) {
-		job, err := loadOne(ctx, source, r, ids[n])
+	upstream.Jobs(ctx, source, r, ids, func(n int, job *upstream.EncodedJob, err error) {
 		if err == nil && answer != nil {
 			if err = answer.ReserveJob(job.Size()); err != nil {
 				cancel(err)
 			}
 		}
 		results[n] = resultOf(job, err)
-	}
-	var wait sync.WaitGroup
-	for n := range ids[1:] {
-		wait.Go(func() { load(n + 1) })
-	}
-	load(0)
-	wait.Wait()
+	})
 	return results
-}
-
-// loadOne makes a panic an error, because in a goroutine of its own it would end the
-// process.
-func loadOne(ctx context.Context, source upstream.Source, r upstream.Request, id string) (job *upstream.EncodedJob, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = upstream.PanicError(value)
-		}
-	}()
-	r.Key.ID = id
-	return source.Job(ctx, r)
 }
 
 func resultOf(job *upstream.EncodedJob, err error) *dataloader.Result[upstream.Result] {

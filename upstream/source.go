@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"jobgraph/upstream/keyedhash"
@@ -12,6 +13,47 @@ import (
 // itself. The error is an [*Error], or wraps ctx's own where ctx ended first.
 type Source interface {
 	Job(ctx context.Context, r Request) (*EncodedJob, error)
+}
+
+// Batcher is what a [Source] may be as well: it gives many jobs at the same time, and needs no
+// goroutine for each.
+type Batcher interface {
+	// Jobs asks for all jobs, and calls each with the place of an id, and its job or error, as
+	// they come: in any order, one at a time, once for each id. The key of r has no id.
+	Jobs(ctx context.Context, r Request, ids []string, each func(n int, job *EncodedJob, err error))
+}
+
+// Jobs asks the source for all jobs at the same time, as [Batcher] says. Where it is none,
+// each id has a goroutine.
+func Jobs(ctx context.Context, source Source, r Request, ids []string, each func(n int, job *EncodedJob, err error)) {
+	if batcher, ok := source.(Batcher); ok {
+		batcher.Jobs(ctx, r, ids, each)
+		return
+	}
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	for n, id := range ids {
+		own := r
+		own.Key.ID = id
+		wait.Go(func() {
+			job, err := jobOrPanic(ctx, source, own)
+			mu.Lock()
+			defer mu.Unlock()
+			each(n, job, err)
+		})
+	}
+	wait.Wait()
+}
+
+// jobOrPanic makes a panic an error, because in a goroutine of its own it would end the
+// process.
+func jobOrPanic(ctx context.Context, source Source, r Request) (job *EncodedJob, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = PanicError(value)
+		}
+	}()
+	return source.Job(ctx, r)
 }
 
 // Request asks for one job.

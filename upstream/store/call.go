@@ -60,18 +60,6 @@ func (s *Store) ask(ctx context.Context, q question) (a answer) {
 	return a
 }
 
-// release is for a caller that does not wait any longer.
-func (s *Store) release(at digest, c *call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !c.Release() {
-		return
-	}
-	if n := s.slots[at]; s.calls[n] == c {
-		delete(s.calls, n)
-	}
-}
-
 // complete stores what a call gave and hands it to all who wait for it.
 func (s *Store) complete(n number, c *call, a answer) {
 	result := outcome{answer: a}

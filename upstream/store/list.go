@@ -14,19 +14,19 @@ var errNoLists = errors.New("the source gives no lists")
 // it is of named jobs only, and each of its jobs as if it had been asked for when the
 // list was. A job never goes back: what a list says of it is used only if the list's call
 // began after the last look at the job ended.
-func (s *Store) List(ctx context.Context, r upstream.ListRequest) (*upstream.List, error) {
-	err := r.Check()
-	if err == nil && s.lists == nil {
-		err = errNoLists
-	}
-	if err != nil {
-		ReadSetFrom(ctx).fail(err)
-		return nil, err
-	}
-	q := question{Request: r.Request, list: &r}
-	q.Key = r.ListKey()
-	a := s.read(ctx, q)
-	return a.list, a.err
+func (s *Store) List(ctx context.Context, r upstream.ListRequest) (list *upstream.List, err error) {
+	s.read(ctx, 1, func(int) (question, error) {
+		if err := r.Check(); err != nil {
+			return question{}, err
+		}
+		if s.lists == nil {
+			return question{}, errNoLists
+		}
+		q := question{Request: r.Request, list: &r}
+		q.Key = r.ListKey()
+		return q, nil
+	}, func(_ int, a answer) { list, err = a.list, a.err })
+	return list, err
 }
 
 // fillBatch is how many jobs of a list are stored while all others wait: a list may have

@@ -60,28 +60,36 @@ type caller struct {
 }
 
 func (c caller) ask(t *testing.T) {
-	token, id := []string{"aa11", "bb22", "cc33"}[c.random.IntN(3)], []string{"1", "2", "3", "4"}[c.random.IntN(4)]
+	token, ids := []string{"aa11", "bb22", "cc33"}[c.random.IntN(3)], make([]string, 1+c.random.IntN(3))
+	for i := range ids {
+		ids[i] = []string{"1", "2", "3", "4"}[c.random.IntN(4)]
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if c.random.IntN(4) == 0 {
 		defer time.AfterFunc(time.Duration(c.random.IntN(1500))*time.Microsecond, cancel).Stop()
 	}
 	fresh := c.random.IntN(6) == 0
-	request := upstream.NewRequest(token, id)
+	request := upstream.NewRequest(token, "")
 	request.Fresh = fresh
 	moment := c.oracle.Begin()
-	job, err := c.store.Job(ctx, request)
-	text := storetest.Text(job, err)
-	if errors.Is(err, context.Canceled) {
-		assert.Error(t, ctx.Err(), "only who has left is told so")
-		return
-	}
-	// The job API can be reached all the time: a call that was left must not look otherwise.
-	assert.NotEqual(t, upstream.Unavailable, upstream.TypeOf(err), "%v", err)
-	assert.NoError(t, c.oracle.Check(moment, token, id, text))
-	if fresh {
-		c.oracle.Seen(moment, token, id, text)
-	}
+	given := make([]bool, len(ids))
+	c.store.Jobs(ctx, request, ids, func(n int, job *upstream.EncodedJob, err error) {
+		assert.False(t, given[n], "a job is given once")
+		given[n] = true
+		if errors.Is(err, context.Canceled) {
+			assert.Error(t, ctx.Err(), "only who has left is told so")
+			return
+		}
+		// The job API can be reached all the time: a call that was left must not look otherwise.
+		assert.NotEqual(t, upstream.Unavailable, upstream.TypeOf(err), "%v", err)
+		text := storetest.Text(job, err)
+		assert.NoError(t, c.oracle.Check(moment, token, ids[n], text))
+		if fresh {
+			c.oracle.Seen(moment, token, ids[n], text)
+		}
+	})
+	assert.NotContains(t, given, false, "each job is given")
 	if c.random.IntN(12) == 0 {
 		c.now.Advance(time.Duration(c.random.IntN(600)) * time.Millisecond)
 	}

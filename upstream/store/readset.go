@@ -33,7 +33,7 @@ type read struct {
 
 type readSetKey struct{}
 
-// WithReadSet has every [Store.Job] and [Store.List] under the context noted in the set.
+// WithReadSet has every job and list that a store is asked for under the context noted in the set.
 func WithReadSet(ctx context.Context, reads *ReadSet) context.Context {
 	return context.WithValue(ctx, readSetKey{}, reads)
 }
@@ -46,9 +46,9 @@ func ReadSetFrom(ctx context.Context) *ReadSet {
 
 // begin reads from the store and notes what it gives in one critical section, so that
 // nobody joins the operation in between. n is the read's number, for end.
-func (rs *ReadSet) begin(ctx context.Context, s *Store, q question) (found served, c *call, joined bool, n int) {
+func (rs *ReadSet) begin(ctx context.Context, s *Store, q question, w *waiter) (found served, c *call, joined bool, n int) {
 	if rs == nil {
-		found, c, joined = s.find(ctx, q)
+		found, c, joined = s.find(ctx, q, w)
 		return found, c, joined, 0
 	}
 	rs.mu.Lock()
@@ -56,7 +56,7 @@ func (rs *ReadSet) begin(ctx context.Context, s *Store, q question) (found serve
 	if rs.store == nil {
 		rs.store, rs.began = s, s.opts.Now()
 	}
-	found, c, joined = s.find(ctx, q)
+	found, c, joined = s.find(ctx, q, w)
 	read := read{digest: q.digest, turn: found.turn}
 	if c != nil {
 		read.generation = c.generation
@@ -132,13 +132,16 @@ func (rs *ReadSet) Remaining() time.Duration {
 func (rs *ReadSet) Joinable() bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	if rs.retryable {
+		return false
+	}
 	if rs.store == nil {
 		return true
 	}
 	s := rs.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if rs.retryable || rs.began <= s.forgotten || s.opts.Now()-rs.began >= int64(s.window()) {
+	if rs.began <= s.forgotten || s.opts.Now()-rs.began >= int64(s.window()) {
 		return false
 	}
 	for _, read := range rs.reads {

@@ -1,7 +1,8 @@
 // Package store is a TTL cache of jobs and of lists of them, keyed by token and id or query,
 // with its calls in flight: callers who want the same at the same time share one call, and
-// what it gave is served for as long as its state allows. [Store.Job] and [Store.List] are
-// the ways in; a [ReadSet] says whether what an operation read is still what the store would serve.
+// what it gave is served for as long as its state allows. [Store.Job], [Store.Jobs] and
+// [Store.List] are the ways in; a [ReadSet] says whether what an operation read is still what the
+// store would serve.
 package store
 
 import (
@@ -142,47 +143,17 @@ func (s *Store) Close() {
 }
 
 // Job gives the cached job, or asks the source and stores what it gives.
-func (s *Store) Job(ctx context.Context, r upstream.Request) (*upstream.EncodedJob, error) {
-	if err := r.Check(); err != nil {
-		ReadSetFrom(ctx).fail(err)
-		return nil, err
-	}
-	a := s.read(ctx, question{Request: r})
-	return a.job, a.err
+func (s *Store) Job(ctx context.Context, r upstream.Request) (job *upstream.EncodedJob, err error) {
+	s.Jobs(ctx, r, []string{r.Key.ID}, func(_ int, j *upstream.EncodedJob, e error) { job, err = j, e })
+	return job, err
 }
 
-// read gives what is cached, or the answer of a call.
-func (s *Store) read(ctx context.Context, q question) answer {
-	q.digest = digestOf(q.Key)
-	reads := ReadSetFrom(ctx)
-	found, call, joined, read := reads.begin(ctx, s, q)
-	s.count(q, call == nil, joined)
-	if call == nil {
-		return found.answer()
-	}
-	select {
-	case <-call.Done():
-	case <-ctx.Done():
-		s.release(q.digest, call)
-		return answer{err: context.Cause(ctx)}
-	}
-	outcome := call.Value()
-	reads.end(read, outcome)
-	return outcome.answer
-}
-
-func (s *Store) count(q question, served, joined bool) {
-	if q.list == nil {
-		q.Tally.Asked(served, joined)
-	}
-	switch {
-	case served:
-		s.opts.ObserveHit()
-	case joined:
-		s.opts.ObserveCoalesced()
-	case !q.Fresh:
-		s.opts.ObserveMiss()
-	}
+// Jobs gives each job as Job does, see [upstream.Batcher].
+func (s *Store) Jobs(ctx context.Context, r upstream.Request, ids []string, each func(n int, job *upstream.EncodedJob, err error)) {
+	s.read(ctx, len(ids), func(n int) (question, error) {
+		r.Key.ID = ids[n]
+		return question{Request: r}, r.Check()
+	}, func(n int, a answer) { each(n, a.job, a.err) })
 }
 
 // Stats are what the store holds, and has evicted for lack of room so far.
@@ -224,25 +195,27 @@ func (f served) answer() answer {
 	return f.apart
 }
 
-// find gives what is served, or the call to wait for; joined says that it is another's. A
-// call that began before its token was refused is not joined.
-func (s *Store) find(ctx context.Context, q question) (found served, c *call, joined bool) {
+// find gives what is served, or the call that the waiter waits for now; joined says that it is
+// another's. A call that began before its token was refused is not joined.
+func (s *Store) find(ctx context.Context, q question, w *waiter) (found served, c *call, joined bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.slots[q.digest]
 	if n == 0 {
 		n = s.newSlot(q.digest, q.Key)
 	}
-	slot, c := s.pages.at(n), s.calls[n]
-	switch {
-	case q.Fresh:
-	case s.servable(slot):
+	slot := s.pages.at(n)
+	if !q.Fresh && s.servable(slot) {
 		return s.served(n, slot), nil, false
-	case c != nil && c.generation == s.generation(slot):
-		c.Join()
-		return served{}, c, true
 	}
-	return served{}, s.start(ctx, n, q), false
+	c = s.calls[n]
+	if joined = !q.Fresh && c != nil && c.generation == s.generation(slot); joined {
+		c.Join()
+	} else {
+		c = s.start(ctx, n, q)
+	}
+	w.add(c)
+	return served{}, c, joined
 }
 
 func (s *Store) served(n number, slot *slot) served {
