@@ -34,9 +34,9 @@ func TestHeavy_OperationsTakeTurns(t *testing.T) {
 	})
 }
 
-// A hundred jobs with 400 fields each are 40 times a thousand fields.
+// A hundred jobs with 100 fields each are 40 times 250 fields.
 func TestHeavy_LargeAnswersTakeTurns(t *testing.T) {
-	const jobs, fields = 100, 400
+	const jobs, fields = 100, 100
 	takeTurns(t, 5, jobs, func(n int) string {
 		query := "{ job(ids: ["
 		for id := range jobs {

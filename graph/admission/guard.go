@@ -34,7 +34,7 @@ type Options struct {
 	// executor, by that one, and OwnNames the other way round; nil: there are none.
 	ServedNames, OwnNames map[string]string
 	// MaxInflight bounds the queries that are executed at the same time; and, but for at
-	// least 256, what they take together beyond one field at their top and a thousand in
+	// least 256, what they take together beyond one field at their top and 250 in
 	// their answer; 256.
 	MaxInflight int
 	// ObservePermits is told of how many queries may be executed now, whenever it changes;

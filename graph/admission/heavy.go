@@ -6,13 +6,14 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// fieldsOfOne is how many fields of an answer take the place of one operation more.
-const fieldsOfOne = 1000
+// fieldsOfOne is how many fields of an answer take the place of one operation more: where
+// --max-inflight is its default, two answers of 20,000 fields are made at the same time.
+const fieldsOfOne = 250
 
 // weightKey is where an operation's weight is in its stats, where it has one.
 const weightKey = "admission.weight"
 
-// weigh notes what the operation takes beyond one field with a thousand below it: the
+// weigh notes what the operation takes beyond one field with some hundred below it: the
 // executor starts a goroutine for each field at the top, and the processor is busy with
 // each field of an answer. Such operations take turns among themselves, and no other one
 // waits for them.
