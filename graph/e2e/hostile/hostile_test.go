@@ -28,6 +28,8 @@ const (
 	maxGoroutines = 300
 	// maxWait is another caller's, for one in ten at most.
 	maxWait = 200 * time.Millisecond
+	// minAttack is how long an attack goes on at least, so that one in ten is one of many.
+	minAttack = 3 * time.Second
 )
 
 // alone says that the machine is the tests' own. Where others run beside them, they run beside
@@ -43,9 +45,10 @@ func spawn(t *testing.T, args ...string) *program.Program {
 	return program.Spawn(t, args...)
 }
 
-// hostile runs an attack on the program and requires that it costs no more than a
-// hostile client may, and that another caller is answered all the while. The attack
-// is bounded by itself; everything that it opened is closed when it returns.
+// hostile runs an attack on the program, again and again for minAttack, and requires
+// that it costs no more than a hostile client may, and that another caller is answered
+// all the while. The attack is bounded by itself; everything that it opened is closed
+// when it returns.
 func hostile(t *testing.T, p *program.Program, attack func(ctx context.Context)) {
 	t.Helper()
 	hostileUpTo(t, p, maxGoroutines, attack)
@@ -77,7 +80,9 @@ func hostileUpTo(t *testing.T, p *program.Program, goroutinesMore int, attack fu
 			most = max(most, goroutines(t, p))
 		}
 	})
-	attack(ctx)
+	for began := time.Now(); time.Since(began) < minAttack; {
+		attack(ctx)
+	}
 	stop()
 	observers.Wait()
 
