@@ -134,6 +134,8 @@ var mutations = []mutation{
 		"upstream/store", "TestStore_UsesItsPagesAgain"},
 	{"the cache's segments are used again", "upstream/store/records.go", "r.free = append(r.free, segment)", "",
 		"upstream/store", "TestStore_UsesItsPagesAgain"},
+	{"stacks that are kept are bounded", "graph/serve/web/headconn.go", "maxReserves  = 1024", "maxReserves  = 1 << 20",
+		"graph/serve/web", "TestServe_StacksThatAreKeptAreBounded"},
 	{"a connection that waits keeps its stack", "graph/serve/web/headconn.go", "stackReserve = 2 << 10", "stackReserve = 1",
 		"graph/serve/web", "TestServe_AConnectionThatWaitsKeepsItsStack"},
 	{"the lines of a head without an end are counted", "graph/serve/web/headconn.go", "if c.lines++; !c.text {", "if !c.text {",

@@ -24,14 +24,23 @@ import (
 // atPipe has the handler serve one connection, in a synctest bubble. What it gives is the
 // client's end; stop begins the shutdown, and done tells of its end.
 func atPipe(t *testing.T, server web.Server) (client net.Conn, stop func(), done <-chan error) {
+	clients, stop, done := atPipes(t, server, 1)
+	return clients[0], stop, done
+}
+
+// atPipes is atPipe with so many clients.
+func atPipes(t *testing.T, server web.Server, number int) (clients []net.Conn, stop func(), done <-chan error) {
 	listener, ended := make(pipes), make(chan error, 1)
 	server.Listener = listener
 	ctx, stop := context.WithCancel(t.Context())
 	go func() { ended <- web.Serve(ctx, slog.New(slog.DiscardHandler), server) }()
-	client, accepted := net.Pipe()
-	listener <- accepted
-	t.Cleanup(func() { client.Close() })
-	return client, stop, ended
+	for range number {
+		client, accepted := net.Pipe()
+		listener <- accepted
+		t.Cleanup(func() { client.Close() })
+		clients = append(clients, client)
+	}
+	return clients, stop, ended
 }
 
 const get = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"

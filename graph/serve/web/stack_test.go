@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net/http"
 	"runtime"
+	"runtime/pprof"
 	"testing"
 	"testing/synctest"
 	"unsafe"
@@ -39,6 +41,23 @@ func TestServe_AConnectionThatWaitsKeepsItsStack(t *testing.T) {
 		}
 		assert.Equal(t, ends[0], begins[1])
 		client.Close()
+		stop()
+		assert.NoError(t, <-done)
+	})
+}
+
+// Beyond 1,024 connections that wait, a stack is as small as it gets.
+func TestServe_StacksThatAreKeptAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clients, stop, done := atPipes(t, web.Server{Handler: http.NotFoundHandler()}, 1100)
+		synctest.Wait()
+		var stacks bytes.Buffer
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&stacks, 2))
+		assert.Equal(t, 1100, bytes.Count(stacks.Bytes(), []byte("web.(*headConn).read(")))
+		assert.Equal(t, 1024, bytes.Count(stacks.Bytes(), []byte("web.(*headConn).readWithReserve(")))
+		for _, client := range clients {
+			client.Close()
+		}
 		stop()
 		assert.NoError(t, <-done)
 	})
