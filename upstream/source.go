@@ -36,7 +36,7 @@ func Jobs(ctx context.Context, source Source, r Request, ids []string, each func
 		own := r
 		own.Key.ID = id
 		wait.Go(func() {
-			job, err := jobOrPanic(ctx, source, own)
+			job, err := tryJob(ctx, source, own)
 			mu.Lock()
 			defer mu.Unlock()
 			each(n, job, err)
@@ -45,9 +45,9 @@ func Jobs(ctx context.Context, source Source, r Request, ids []string, each func
 	wait.Wait()
 }
 
-// jobOrPanic makes a panic an error, because in a goroutine of its own it would end the
+// tryJob makes a panic an error, because in a goroutine of its own it would end the
 // process.
-func jobOrPanic(ctx context.Context, source Source, r Request) (job *EncodedJob, err error) {
+func tryJob(ctx context.Context, source Source, r Request) (job *EncodedJob, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			err = PanicError(value)

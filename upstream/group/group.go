@@ -9,19 +9,19 @@ import (
 	"sync"
 )
 
-// Call is one execution under way. Join, Release, Notify and Forget are called with its owner's
-// mutex held, which is a [Group]'s or that of another table of calls.
+// Call is one execution under way. Join, Release, Notify, StopNotify and Complete are called with
+// its owner's mutex held, which is a [Group]'s or that of another table of calls.
 type Call[V any] struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	callers int
 	done    chan struct{} // closed when value is set
-	notices []notice
+	waiters []waiter
 	value   V
 }
 
-// notice is a number for who waits for several calls.
-type notice struct {
+// waiter is sent a number of its own.
+type waiter struct {
 	ready chan<- int
 	n     int
 }
@@ -39,20 +39,16 @@ func (c *Call[V]) Context() context.Context { return c.ctx }
 // Join adds a caller. Nobody may join a call that has been canceled.
 func (c *Call[V]) Join() { c.callers++ }
 
-// Notify has n sent when the call is complete, to one who waits for several; the channel
-// must have room for it. The call must be in its owner's table, where nobody finds it any
-// more when it is complete.
+// Notify has n sent when the call is complete, to one who waits for several calls; the channel
+// must have room for it.
 func (c *Call[V]) Notify(ready chan<- int, n int) {
-	c.notices = append(c.notices, notice{ready, n})
+	c.waiters = append(c.waiters, waiter{ready, n})
 }
 
-// Forget has nothing more sent to the channel. The call must be in its owner's table.
-func (c *Call[V]) Forget(ready chan<- int) {
-	c.notices = slices.DeleteFunc(c.notices, func(waiter notice) bool { return waiter.ready == ready })
+// StopNotify has nothing more sent to the channel.
+func (c *Call[V]) StopNotify(ready chan<- int) {
+	c.waiters = slices.DeleteFunc(c.waiters, func(w waiter) bool { return w.ready == ready })
 }
-
-// Notices is how many are sent a number.
-func (c *Call[V]) Notices() int { return len(c.notices) }
 
 // Callers is how many wait.
 func (c *Call[V]) Callers() int { return c.callers }
@@ -73,9 +69,10 @@ func (c *Call[V]) Complete(value V) {
 	c.cancel()
 	c.value = value
 	close(c.done)
-	for _, waiter := range c.notices {
-		waiter.ready <- waiter.n
+	for _, w := range c.waiters {
+		w.ready <- w.n
 	}
+	c.waiters = nil
 }
 
 // Cancel ends the execution for all its callers, who still get what it completes with.

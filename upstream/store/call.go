@@ -93,8 +93,8 @@ func (s *Store) complete(n number, c *call, a answer) {
 	}
 	slot.inFlight--
 	s.dropIfIdle(n)
-	s.mu.Unlock()
 	c.Complete(result)
+	s.mu.Unlock()
 }
 
 // share stores what a second tier said of the slot, unless more recent knowledge is there

@@ -8,7 +8,7 @@ import "context"
 func (s *Store) read(ctx context.Context, questions int, ask func(n int) (question, error), each func(n int, a answer)) {
 	reads := ReadSetFrom(ctx)
 	w := waiter{room: questions}
-	defer s.leave(&w)
+	defer s.release(&w)
 	for n := range questions {
 		q, err := ask(n)
 		if err == nil && ctx.Err() != nil {
@@ -22,28 +22,28 @@ func (s *Store) read(ctx context.Context, questions int, ask func(n int) (questi
 		q.digest = digestOf(q.Key)
 		found, call, joined, read := reads.begin(ctx, s, q, &w)
 		if call != nil {
-			if w.waits == nil {
-				w.waits = make([]wait, 0, questions-n)
+			if w.pending == nil {
+				w.pending = make([]pending, 0, questions-n)
 			}
-			w.waits = append(w.waits, wait{call, q.digest, n, read})
+			w.pending = append(w.pending, pending{call, q.digest, n, read})
 		}
 		s.count(q, call == nil, joined)
 		if call == nil {
 			each(n, found.answer())
 		}
 	}
-	for range w.waits {
+	for range w.pending {
 		select {
 		case n := <-w.ready:
-			wait := &w.waits[n]
-			outcome := wait.call.Value()
-			wait.call = nil
-			reads.end(wait.read, outcome)
-			each(wait.question, outcome.answer)
+			p := &w.pending[n]
+			outcome := p.call.Value()
+			p.call = nil
+			reads.end(p.read, outcome)
+			each(p.question, outcome.answer)
 		case <-ctx.Done():
-			for _, wait := range w.waits {
-				if wait.call != nil {
-					each(wait.question, answer{err: context.Cause(ctx)})
+			for _, p := range w.pending {
+				if p.call != nil {
+					each(p.question, answer{err: context.Cause(ctx)})
 				}
 			}
 			return
@@ -53,22 +53,22 @@ func (s *Store) read(ctx context.Context, questions int, ask func(n int) (questi
 
 // waiter is one caller, who waits for several calls without a goroutine for each.
 type waiter struct {
-	room  int      // for so many waits
-	ready chan int // has the numbers of the waits whose calls are complete
-	added int      // is their number
-	waits []wait
+	room    int      // for so many calls
+	ready   chan int // has the places in pending of those that are complete
+	added   int
+	pending []pending
 }
 
-// wait is one of a waiter's.
-type wait struct {
-	call     *call // nil: it is over
+// pending is a call that a waiter waits for.
+type pending struct {
+	call     *call // nil: it is complete
 	digest   digest
 	question int
 	read     int // in the read set
 }
 
-// add has the waiter told of a call's end. It is called with the Store's mutex held, under which
-// the call can still be joined.
+// add has the waiter wait for one more call. It is called with the Store's mutex held, under
+// which the call is not complete.
 func (w *waiter) add(c *call) {
 	if w.ready == nil {
 		w.ready = make(chan int, w.room)
@@ -77,25 +77,24 @@ func (w *waiter) add(c *call) {
 	w.added++
 }
 
-// leave is for a caller that does not wait any longer for what is not over.
-func (s *Store) leave(w *waiter) {
-	for _, wait := range w.waits {
-		if wait.call != nil {
-			s.leaveOne(wait, w.ready)
+// release is for a caller that does not wait any longer for the calls that are not complete.
+func (s *Store) release(w *waiter) {
+	for _, p := range w.pending {
+		if p.call != nil {
+			s.releaseCall(p, w.ready)
 		}
 	}
 }
 
-func (s *Store) leaveOne(w wait, ready chan int) {
+func (s *Store) releaseCall(p pending, ready chan int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, n := w.call.Release(), s.slots[w.digest]
-	switch {
-	case s.calls[n] != w.call: // it is complete, or another one has its place
-	case last:
+	p.call.StopNotify(ready)
+	if !p.call.Release() {
+		return
+	}
+	if n := s.slots[p.digest]; s.calls[n] == p.call {
 		delete(s.calls, n)
-	default:
-		w.call.Forget(ready)
 	}
 }
 

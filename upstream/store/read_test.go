@@ -118,26 +118,31 @@ func TestStore_AWaitForManyJobsTakesNoGoroutines(t *testing.T) {
 	assert.EqualValues(t, len(ids), source.ended.Load(), "something is asked for who has left")
 }
 
-// TestStore_WhoLeavesIsForgotten has callers come and go while one waits all the time.
-func TestStore_WhoLeavesIsForgotten(t *testing.T) {
+// TestStore_WhoLeavesTakesNoMemory has many callers join a call and leave it, while one waits all
+// the time.
+func TestStore_WhoLeavesTakesNoMemory(t *testing.T) {
 	source := newGates("a")
-	s := New(source, Options{})
+	leave := func() {}
+	s := New(source, Options{ObserveCoalesced: func() { leave() }})
 	defer s.Close()
 	stays := make(chan error)
 	go func() { _, err := s.Job(t.Context(), upstream.NewRequest(testToken, "a")); stays <- err }()
 	source.await()
-	for range 10 {
-		ctx, leave := context.WithCancel(t.Context())
-		left := make(chan error)
-		go func() { _, err := s.Job(ctx, upstream.NewRequest(testToken, "a")); left <- err }()
-		eventually(t, func() bool { return s.waiting("a") == 2 }, "another caller")
-		leave()
-		require.ErrorIs(t, <-left, context.Canceled)
+	heap := func() int {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int(stats.HeapAlloc)
 	}
-	s.mu.Lock()
-	notices := s.calls[s.slots[digestOf(upstream.NewRequest(testToken, "a").Key)]].Notices()
-	s.mu.Unlock()
-	assert.Equal(t, 1, notices)
+	before := heap()
+	for range 10_000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		leave = cancel
+		_, err := s.Job(ctx, upstream.NewRequest(testToken, "a"))
+		cancel()
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	assert.Less(t, heap()-before, 500_000)
 	source.open("a")
 	assert.NoError(t, <-stays)
 }
@@ -156,4 +161,28 @@ func TestStore_APanicLeavesItsCalls(t *testing.T) {
 		s.Jobs(t.Context(), upstream.NewRequest(testToken, ""), []string{"a", "b"}, func(int, *upstream.EncodedJob, error) {})
 	})
 	eventually(t, func() bool { return source.ended.Load() == 2 }, "the calls go on")
+}
+
+// TestStore_ARushLeavesFewGoroutines has each of many calls in a goroutine of its own.
+func TestStore_ARushLeavesFewGoroutines(t *testing.T) {
+	ids := make([]string, 300)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("a%d", i)
+	}
+	source := newGates(ids...)
+	s := New(source, Options{})
+	defer s.Close()
+	before := runtime.NumGoroutine()
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		s.Jobs(t.Context(), upstream.NewRequest(testToken, ""), ids, func(int, *upstream.EncodedJob, error) {})
+	}()
+	source.await()
+	for _, id := range ids {
+		source.open(id)
+	}
+	<-all
+	eventually(t, func() bool { return runtime.NumGoroutine()-before < 64+10 }, "goroutines wait for more work")
+	assert.Greater(t, runtime.NumGoroutine()-before, 0, "none is used again")
 }

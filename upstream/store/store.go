@@ -41,7 +41,7 @@ type Options struct {
 // does not exist. It is safe for concurrent use.
 //
 // Lock order: a ReadSet's mutex, then the Store's. With the Store's held, only the clock is
-// asked and the workers are given what to run.
+// asked, the workers are given what to run, and who waits for a call is told of its end.
 type Store struct {
 	source  upstream.Source
 	lists   upstream.Lister // the source, where it gives lists

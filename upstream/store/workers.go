@@ -2,17 +2,23 @@ package store
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// workerIdleTimeout is how long a goroutine waits for more work before it ends.
-const workerIdleTimeout = 5 * time.Second
+const (
+	// workerIdleTimeout is how long a goroutine waits for more work before it ends.
+	workerIdleTimeout = 5 * time.Second
+	// maxIdleWorkers bounds how many wait: a rush of calls leaves no more of them behind.
+	maxIdleWorkers = 64
+)
 
 // workers runs each call in a goroutine of its own and uses the goroutines again: a
 // new one grows its stack several times before it has read a job, which takes a tenth
-// of a call. There are as many as calls have been under way at once.
+// of a call.
 type workers struct {
 	work   chan func()
+	idle   atomic.Int64
 	closed chan struct{}
 	once   sync.Once // closes it
 	ended  sync.WaitGroup
@@ -35,19 +41,27 @@ func (w *workers) run(work func()) {
 }
 
 func (w *workers) loop(work func()) {
-	idle := time.NewTimer(workerIdleTimeout)
-	defer idle.Stop()
-	for {
+	timeout := time.NewTimer(workerIdleTimeout)
+	defer timeout.Stop()
+	for work != nil {
 		work()
-		idle.Reset(workerIdleTimeout)
-		select {
-		case work = <-w.work:
-		case <-idle.C:
-			return
-		case <-w.closed:
-			return
-		}
+		work = w.next(timeout)
 	}
+}
+
+// next is nil where the goroutine ends.
+func (w *workers) next(timeout *time.Timer) (work func()) {
+	defer w.idle.Add(-1)
+	if w.idle.Add(1) > maxIdleWorkers {
+		return nil
+	}
+	timeout.Reset(workerIdleTimeout)
+	select {
+	case work = <-w.work:
+	case <-timeout.C:
+	case <-w.closed:
+	}
+	return work
 }
 
 // close ends the goroutines when they have nothing to do.
